@@ -1,0 +1,1 @@
+"""The USB way to a Fujitsu-family scanner: envelope, link, scanner, finder."""

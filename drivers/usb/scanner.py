@@ -1,0 +1,146 @@
+"""One open unit on USB as `drivers.port.Scanner`: polls, presses, pages. What is said on the wire: `drivers.scsi`."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from drivers.errors import DriverError, PaperError, PaperFault
+from drivers.models import Model
+from drivers.port import Capabilities, Cause, Page, Press, Profile, Side, Status
+from drivers.scsi import flow
+from drivers.scsi.flow import Dialogue, Result
+from drivers.scsi.job import Identity, capabilities, plan
+from drivers.scsi.wire import WindowId
+from drivers.usb.link import Link
+from drivers.usb.pages import SideChunks
+
+log = logging.getLogger(__name__)
+
+_IDLE_POLL_S = 1.0  # without paper nothing can be scanned, and polling holds the interface
+_FAST_POLL_S = 0.1  # a tap is visible for about one such poll (s1500d, S1500)
+_SIDES = {WindowId.FRONT: Side.FRONT, WindowId.BACK: Side.BACK}
+
+
+def _never() -> bool:
+    return False
+
+
+class UsbScanner:
+    """An open unit. Dialogues take turns; while a batch runs, `presses` asks nothing.
+
+    `id` is that of the sighting; `identity` what the unit answered at opening; `now` an aware UTC clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        model: Model,
+        identity: Identity,
+        link: Link,
+        now: Callable[[], datetime],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        closed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._id = id
+        self._model = model
+        self._identity = identity
+        self._link = link
+        self._now = now
+        self._pause = pause
+        self._closed = closed
+        self._turn = asyncio.Lock()
+        self._batch = asyncio.Lock()
+        self._before: Status | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the sighting id under which it was opened."""
+        return self._id
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the unit said of itself, as far as it is driven."""
+        return capabilities(self._model, self._identity.vpd)
+
+    async def status(self) -> Status:
+        """Ask once for hopper, button and cover."""
+        answer = await self._run(flow.status())
+        return Status(paper=not answer.hopper_empty, button=answer.button, cover_open=answer.cover_open)
+
+    async def presses(self, *, eager: Callable[[], bool] = _never) -> AsyncGenerator[Press]:
+        """Poll until closed; a press is a button that went down, or paper in a hopper that was empty.
+
+        The first poll after opening is only the measure for the next: what lay or was held then is no press.
+        """
+        while True:
+            if not self._batch.locked():
+                before, self._before = self._before, await self.status()
+                for cause in _edges(before or self._before, self._before):
+                    yield Press(unit=self._id, at=self._now(), cause=cause)
+            paper = self._before is not None and self._before.paper
+            await self._pause(_FAST_POLL_S if paper or eager() else _IDLE_POLL_S)
+
+    async def scan(self, profile: Profile) -> AsyncGenerator[Page]:
+        """Feed and yield pages until the hopper is empty, front before back.
+
+        PaperError(EMPTY) if there was no first sheet; Unsupported before anything moves if the unit cannot.
+        However it ends, the batch is ended at the unit, too.
+        """
+        job = plan(self._model, profile, self._identity.vpd)
+        async with self._batch:
+            try:
+                await self._run(flow.ready())
+                await self._run(flow.begin_batch(job))
+                sheet = 0
+                while await self._run(flow.feed(job)):
+                    sheet += 1
+                    await self._run(flow.start_sheet(job))
+                    for side in job.sides:
+                        chunks = SideChunks(self._run, job, side)
+                        yield _page(sheet, side, chunks)
+                        if not chunks.drained:
+                            raise RuntimeError("the next page was asked for before this one was read to its end")
+                if not sheet:
+                    raise PaperError(PaperFault.EMPTY, "The feeder is empty: load paper")
+                self._hopper_ran_empty()
+            finally:
+                await self._end_batch()
+
+    async def close(self) -> None:
+        """End a running batch and release the unit; never raises, may be called twice."""
+        try:
+            if self._batch.locked():
+                await self._end_batch()
+            await self._link.close()
+        finally:
+            self._closed()
+
+    async def _end_batch(self) -> None:
+        """Run to the end even if the task is cancelled once more: half a cancel leaves some firmware hanging."""
+        try:
+            await self._run(flow.finish_batch(), to_the_end=True)
+        except DriverError as error:
+            log.warning("%s: the batch could not be ended at the unit: %s", self._id, error)
+
+    async def _run(self, dialogue: Dialogue[Result], *, to_the_end: bool = False) -> Result:
+        async with self._turn:
+            return await self._link.run(dialogue, to_the_end=to_the_end)
+
+    def _hopper_ran_empty(self) -> None:
+        """Take note, so that paper loaded before the next poll counts as new."""
+        if self._before is not None:
+            self._before = replace(self._before, paper=False)
+
+
+def _edges(before: Status, now: Status) -> Iterator[Cause]:
+    if now.button and not before.button:
+        yield Cause.BUTTON
+    if now.paper and not before.paper:
+        yield Cause.PAPER
+
+
+def _page(sheet: int, side: WindowId, chunks: SideChunks) -> Page:
+    return Page(number=sheet, side=_SIDES[side], media_type="image/jpeg", chunks=chunks, end=chunks.end)

@@ -1,0 +1,231 @@
+"""The records that every room passes on. Frozen; times are aware UTC; units stand in the names."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+AccountId = NewType("AccountId", str)
+SessionId = NewType("SessionId", str)
+UnitId = NewType("UnitId", str)
+ScanId = NewType("ScanId", str)
+DestinationId = NewType("DestinationId", str)
+DeliveryId = NewType("DeliveryId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """Now, on both clocks: the wall clock, and the seconds since this boot (which nobody can set back)."""
+
+    utc: datetime
+    boot_s: float
+    boot_id: str
+
+    def after(self, span: timedelta) -> "Deadline":
+        """Return the deadline that lies `span` from this instant on both clocks."""
+        return Deadline(utc=self.utc + span, boot_s=self.boot_s + span.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point in time on both clocks; whichever comes first counts, so a clock set back revives nothing."""
+
+    utc: datetime
+    boot_s: float
+
+    def passed(self, now: Instant) -> bool:
+        """Tell whether the deadline is over."""
+        return now.utc >= self.utc or now.boot_s >= self.boot_s
+
+
+class AccountState(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    DELETING = "deleting"
+    PURGED = "purged"
+
+
+class TwoFactor(StrEnum):
+    OFF = "off"
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ROTATING = "rotating"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's account. `recipient` is the public half of its age identity; `auth_epoch` ends old sessions."""
+
+    id: AccountId
+    email: str
+    state: AccountState
+    two_factor: TwoFactor
+    auth_epoch: int
+    recipient: str
+    created_at: datetime
+
+
+class Level(StrEnum):
+    """How far a session has come (SECURITY.md, Levels). L0 is a request without a session."""
+
+    L0 = "L0"
+    LP = "LP"
+    L1 = "L1"
+    LR = "LR"
+    L2 = "L2"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser or client.
+
+    `ends` is the end of the session itself, `acts_until` the end of its pages without activity,
+    `forwards_until` the end of its forwarding window (L2 only).
+    """
+
+    id: SessionId
+    account: AccountId
+    level: Level
+    password_at: datetime
+    totp_at: datetime | None
+    ends: Deadline
+    acts_until: Deadline
+    forwards_until: Deadline | None
+    epoch: int
+    boot_id: str
+    misses: int = 0
+    ended_at: datetime | None = None
+
+
+class UnitState(StrEnum):
+    UNSEEN = "unseen"
+    SEEN = "seen"
+    READY = "ready"
+    BUSY = "busy"
+    GONE = "gone"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to reach a unit; `sighting` names it, `pin` is the fingerprint it must show."""
+
+    via: str
+    sighting: str
+    pin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A registered scanner and its one owner."""
+
+    id: UnitId
+    owner: AccountId
+    label: str
+    model: str
+    ways: tuple[Way, ...]
+    since: datetime
+
+
+class ScanState(StrEnum):
+    RECEIVING = "receiving"
+    PAUSED = "paused"
+    STORED = "stored"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One batch. It belongs to whoever owned the unit when it began. `reason` says why it paused."""
+
+    id: ScanId
+    account: AccountId
+    unit: UnitId
+    unit_label: str
+    state: ScanState
+    started_at: datetime
+    paused_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str = ""
+    page_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """The manifest row of one sealed page. `path` is relative to the spool; digests are lower-case hex."""
+
+    scan: ScanId
+    account: AccountId
+    unit: UnitId
+    number: int
+    side: str
+    media_type: str
+    width_px: int
+    height_px: int
+    resolution_dpi: int
+    byte_count: int
+    path: str
+    sealed_sha256: str
+    mac: str
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an account's documents go. `config` is what the owner may see; secrets never leave the store unsealed."""
+
+    id: DestinationId
+    account: AccountId
+    kind: str
+    label: str
+    config: dict[str, str]
+    created_at: datetime
+
+
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    SENDING = "sending"
+    COMMITTING = "committing"
+    DELIVERED = "delivered"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a destination proved: where the document is, what the sink calls it, how big it is there."""
+
+    location: str
+    remote_id: str
+    byte_count: int
+    sha256: str
+    pages: int
+    at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One scan on its way to one destination. `name` is fixed before the first try."""
+
+    id: DeliveryId
+    scan: ScanId
+    account: AccountId
+    destination: DestinationId
+    generation: int
+    name: str
+    state: DeliveryState
+    attempts: int
+    next_try_at: datetime
+    reason: str
+    receipt: Receipt | None
+    created_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Return the idempotency key: scan/destination/generation."""
+        return f"{self.scan}/{self.destination}/{self.generation}"

@@ -1,0 +1,167 @@
+"""The outbound guard: every connection of every destination goes through a session made here.
+
+Addresses are judged when a destination is saved (`check`) and again at the moment of connecting: names in the resolver,
+and every socket address, IP literals included, in the socket factory, so that a name that resolves differently the
+second time gains nothing. Redirects and environment proxies are off. What may be reached is in addresses.py.
+"""
+
+import asyncio
+import socket
+from ipaddress import ip_address
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from gateway.destinations.addresses import Address, AllowList, is_own, is_public
+from gateway.destinations.port import Rejected, Unavailable
+
+CONNECT_S = 10.0  # a server that does not accept within ten seconds is not there
+REPLY_S = 120.0  # servers hash, scan for viruses or assemble a large upload before they answer
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Guard:
+    """What may be reached: public addresses over https, and what the administrator's allow-list adds."""
+
+    def __init__(
+        self, allow: tuple[str, ...], own_ports: tuple[int, ...], *, resolver: AbstractResolver | None = None
+    ) -> None:
+        """Take `allow` as "host:port" or CIDR (ValueError otherwise) and the ports on which we listen ourselves."""
+        self._allow = AllowList.parse(allow)
+        self._own_ports = frozenset(own_ports)
+        self._given_resolver = resolver
+
+    async def check(self, url: str) -> None:
+        """Refuse an address that a destination must not have; Rejected names the entry that would allow it."""
+        parsed = _parsed(url)
+        host, port = _endpoint(parsed)
+        literal = _literal(host)
+        if literal is not None:
+            self.judge(host, port, literal, plain=parsed.scheme == "http")
+            return
+        resolver = _Checked(self, self._resolver(), plain=parsed.scheme == "http")
+        try:
+            await asyncio.wait_for(resolver.resolve(host, port), CONNECT_S)
+        except (OSError, TimeoutError):
+            raise Unavailable(f"the name {host!r} cannot be resolved") from None
+        finally:
+            await resolver.close()
+
+    def session(self, url: URL) -> aiohttp.ClientSession:
+        """Return a session for the origin of `url` and no other; close it after use."""
+        resolver = _Checked(self, self._resolver(), plain=url.scheme == "http")
+        connector = aiohttp.TCPConnector(
+            resolver=resolver,
+            socket_factory=resolver.open_socket,
+            use_dns_cache=False,
+            # A connection per request: a reused one may be dead, and then nobody knows whether a request took effect.
+            force_close=True,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            connector_owner=True,
+            middlewares=(_same_origin(url),),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=REPLY_S),
+        )
+
+    def judge(self, host: str, port: int, address: Address, *, plain: bool) -> None:
+        """Decide about one address of `host`; Rejected."""
+        own = is_own(address)
+        if own and port in self._own_ports:
+            raise Rejected(f"{_shown(host, port)} is this gateway itself")
+        if self._allow.covers(host, port, address):
+            return
+        if own or not is_public(address):
+            raise Rejected(f"{_shown(host, port)} is inside the local network. {_advice(host, port)}")
+        if plain:
+            raise Rejected(
+                f"{_shown(host, port)} would be reached without encryption; use https. {_advice(host, port)}"
+            )
+
+    def names(self, host: str, port: int) -> bool:
+        """Tell whether the allow-list names this host and port."""
+        return self._allow.names(host, port)
+
+    def _resolver(self) -> AbstractResolver:
+        return self._given_resolver or aiohttp.ThreadedResolver()
+
+
+class _Checked(AbstractResolver):
+    """Resolves for one session and judges every address it gives, and every socket address it is asked to open."""
+
+    def __init__(self, guard: Guard, inner: AbstractResolver, *, plain: bool) -> None:
+        self._guard = guard
+        self._inner = inner
+        self._plain = plain
+        self._named: dict[tuple[Address, int], str] = {}
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        results = await self._inner.resolve(host, port, family)
+        for result in results:
+            address = ip_address(result["host"])
+            self._guard.judge(host, port, address, plain=self._plain)
+            if self._guard.names(host, port):
+                self._named[address, port] = host
+        return results
+
+    def open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        """Open the socket of one address, judged once more; called by aiohttp right before it connects."""
+        family, kind, protocol, _, where = info
+        address, port = ip_address(str(where[0])), int(where[1])
+        self._guard.judge(self._named.get((address, port), str(address)), port, address, plain=self._plain)
+        return socket.socket(family, kind, protocol)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def _same_origin(url: URL) -> aiohttp.ClientMiddlewareType:
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if request.url.origin() != url.origin():
+            raise Rejected(f"the server sends us on to {request.url.host}, and redirects are not followed")
+        return await handler(request)
+
+    return middleware
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = URL(url)
+        port = parsed.port
+    except ValueError:
+        raise Rejected("this is not a web address") from None
+    if parsed.scheme not in _DEFAULT_PORTS or not parsed.host or not port:
+        raise Rejected("a web address that begins with https:// is needed")
+    if parsed.user is not None or parsed.password is not None:
+        raise Rejected("user name and password have fields of their own")
+    if parsed.raw_query_string or parsed.raw_fragment:
+        raise Rejected("an address without '?' and '#' is needed")
+    return parsed
+
+
+def _endpoint(url: URL) -> tuple[str, int]:
+    return url.host or "", url.port or _DEFAULT_PORTS[url.scheme]
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _advice(host: str, port: int) -> str:
+    return (
+        "The administrator can allow it with this line under [destinations] in the configuration: "
+        f'allow = ["{_shown(host, port)}"]'
+    )

@@ -1,0 +1,83 @@
+"""What the outbox sees of any destination. Types and errors only.
+
+DestinationError
+├── Unavailable   not now: no connection, 5xx, 429, quota  -> retried; `retry_after_s` when the sink said so
+├── Rejected      for good: bad credentials, bad path, conflict -> FAILED until the owner acts
+└── ReplyLost     the commit was asked for and no answer came   -> UNCERTAIN, then `reconcile`
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.core.gate import Permit
+
+
+class DestinationError(Exception):
+    """A destination did not take a document; `str()` is a sentence for the owner."""
+
+
+class Unavailable(DestinationError):
+    """The destination cannot take it now."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Rejected(DestinationError):
+    """The destination will not take it, however often it is asked."""
+
+
+class ReplyLost(DestinationError):
+    """The commit went out and its answer did not come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A document ready to leave. `open()` starts a fresh stream of exactly `byte_count` bytes each time."""
+
+    name: str
+    key: str
+    media_type: str
+    byte_count: int
+    open: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the sink showed: `location` for a person, `remote_id` (ETag, inode, ...) for a machine."""
+
+    location: str
+    remote_id: str
+    byte_count: int
+    sha256: str
+
+
+class Trace(StrEnum):
+    """What `reconcile` found where it could not find the document."""
+
+    ABSENT = "absent"
+    UNKNOWABLE = "unknowable"
+
+
+Commit = Callable[[], Awaitable[None]]
+"""Asked right before the step that makes the document visible: asks the gate again and makes the COMMITTING row
+durable. Whatever it raises must stop the delivery before that step."""
+
+
+class Port(Protocol):
+    """One configured destination."""
+
+    async def probe(self) -> None:
+        """Test credentials, path and room without sending a byte of any scan; raise DestinationError."""
+
+    async def deliver(self, permit: Permit, parcel: Parcel, commit: Commit) -> Proof:
+        """Write under a temporary name, `await commit()`, then make it visible; raise DestinationError.
+
+        Cancelled or failed before the commit, it leaves no complete document and tidies what it wrote.
+        """
+
+    async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
+        """Find out whether an earlier commit of this parcel took effect."""

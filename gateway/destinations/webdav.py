@@ -1,0 +1,157 @@
+"""A WebDAV folder: PUT under a temporary name, check, commit, MOVE without overwriting, check again."""
+
+import asyncio
+import hashlib
+import secrets
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from gateway.core.gate import Permit
+from gateway.destinations.dav import UNDECIDED, Dav, explained
+from gateway.destinations.names import plain, temporary
+from gateway.destinations.net import Guard
+from gateway.destinations.port import (
+    Commit,
+    DestinationError,
+    Parcel,
+    Proof,
+    Rejected,
+    ReplyLost,
+    Trace,
+    Unavailable,
+)
+from gateway.destinations.propfind import Resource
+
+TIDY_S = 5.0  # a server that is slow to delete must not hold up the next delivery
+
+
+class WebdavDestination:
+    """Delivers into one collection."""
+
+    def __init__(self, url: str, username: str, password: str, guard: Guard) -> None:
+        """Take the address of the collection; it is judged at each connection, `Guard.check` judges it when saved."""
+        self._url = URL(url if url.endswith("/") else url + "/")
+        self._username = username
+        self._password = password
+        self._guard = guard
+        self._tidying: set[asyncio.Task[None]] = set()
+
+    async def probe(self) -> None:
+        """Look at the collection, create an empty file in it and remove it; DestinationError."""
+        await self._guard.check(str(self._url))
+        marker = self._url / f".probe.{secrets.token_hex(6)}.part"
+        async with self._dav() as dav:
+            found = await dav.stat(self._url)
+            if found is None:
+                raise Rejected("the folder does not exist on the server (HTTP 404)")
+            if not found.is_collection:
+                raise Rejected("the address names a file, not a folder")
+            await dav.put_empty(marker)
+            await dav.delete(marker)
+
+    async def deliver(self, permit: Permit, parcel: Parcel, commit: Commit) -> Proof:
+        """Upload, check the size, `await commit()`, MOVE; the same document already there counts as delivered."""
+        final = self._url / plain(parcel.name)
+        draft = self._draft(parcel)
+        async with self._dav() as dav:
+            found = await dav.stat(final)
+            if found is not None:
+                return await self._same_or_rejected(dav, parcel, found)
+            try:
+                sha256 = await dav.put(draft, parcel)
+                await _expect_size(dav, draft, parcel)
+                await commit()
+            except BaseException:
+                await self._tidy(draft)
+                raise
+            return await self._publish(dav, parcel, sha256)
+
+    async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
+        """Read back what lies under the final name; Unavailable while the server does not answer."""
+        async with self._dav() as dav:
+            found = await dav.stat(self._url / plain(parcel.name))
+            if found is not None and (proof := await self._same(dav, parcel, found)):
+                return proof
+            await dav.delete(self._draft(parcel))
+            return Trace.ABSENT
+
+    async def _publish(self, dav: Dav, parcel: Parcel, sha256: str) -> Proof:
+        final, draft = self._url / parcel.name, self._draft(parcel)
+        try:
+            status = await dav.move(draft, final)
+        except aiohttp.ClientConnectorError as error:  # nothing was sent: the document is not there
+            await self._tidy(draft)
+            raise explained(error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ReplyLost("the connection broke before the server said whether it took the document") from error
+        except DestinationError:
+            await self._tidy(draft)
+            raise
+        if status in UNDECIDED:
+            raise ReplyLost(f"a proxy answered for the server (HTTP {status})")
+        found = await _stat_after_commit(dav, final)
+        if status == HTTPStatus.PRECONDITION_FAILED:
+            return await self._settle(dav, parcel, found)
+        if found is None or found.byte_count != parcel.byte_count:
+            raise ReplyLost("the server took the document but does not show it in full")
+        return Proof(str(final), found.etag, parcel.byte_count, sha256)
+
+    async def _settle(self, dav: Dav, parcel: Parcel, found: Resource | None) -> Proof:
+        """The name was taken between our first look and the MOVE."""
+        try:
+            if found is None:
+                raise Unavailable("the server refused the name (HTTP 412), yet nothing has it")
+            return await self._same_or_rejected(dav, parcel, found)
+        finally:
+            await self._tidy(self._draft(parcel))
+
+    async def _same_or_rejected(self, dav: Dav, parcel: Parcel, found: Resource) -> Proof:
+        proof = await self._same(dav, parcel, found)
+        if proof is None:
+            raise Rejected(f"another file named {parcel.name!r} is on the server already")
+        return proof
+
+    async def _same(self, dav: Dav, parcel: Parcel, found: Resource) -> Proof | None:
+        if found.is_collection or found.byte_count != parcel.byte_count:
+            return None
+        final = self._url / parcel.name
+        there = await dav.sha256(final, parcel.byte_count)
+        digest = hashlib.sha256()
+        async for chunk in parcel.open():
+            digest.update(chunk)
+        return Proof(str(final), found.etag, parcel.byte_count, there) if there == digest.hexdigest() else None
+
+    def _draft(self, parcel: Parcel) -> URL:
+        return self._url / temporary(parcel.name, parcel.key)
+
+    def _dav(self) -> Dav:
+        return Dav(self._guard, self._url, self._username, self._password)
+
+    async def _tidy(self, draft: URL) -> None:
+        """Delete a temporary file as well as possible; goes on in the background if we are cancelled meanwhile."""
+        task = asyncio.create_task(self._delete(draft), name="webdav tidy")
+        self._tidying.add(task)
+        task.add_done_callback(self._tidying.discard)
+        await asyncio.shield(task)
+
+    async def _delete(self, draft: URL) -> None:
+        try:
+            async with asyncio.timeout(TIDY_S), self._dav() as dav:
+                await dav.delete(draft)
+        except (DestinationError, TimeoutError):
+            return  # the next attempt writes the same name, `reconcile` deletes it
+
+
+async def _expect_size(dav: Dav, draft: URL, parcel: Parcel) -> None:
+    found = await dav.stat(draft)
+    if found is None or found.byte_count != parcel.byte_count:
+        raise Unavailable("the server did not keep the whole upload; nothing was delivered")
+
+
+async def _stat_after_commit(dav: Dav, final: URL) -> Resource | None:
+    try:
+        return await dav.stat(final)
+    except DestinationError as error:
+        raise ReplyLost(f"the server took the document but does not show it: {error}") from error

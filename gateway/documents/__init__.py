@@ -1,0 +1,1 @@
+"""Pages -> one document. Bytes in, bytes out: this room knows no store, no destination and no clock."""

@@ -1,0 +1,129 @@
+"""Settings: frozen groups, read from one TOML file; every field has a unit, a default and a reason.
+
+An environment variable SCANSNAP_<GROUP>_<FIELD> overrides its field (lists: comma-separated). Unknown groups, unknown
+fields and wrong types are errors: a setting that is silently ignored is a trap.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; `str()` names the group and the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """`state`: database, device key, sealed pages. `runtime`: what may vanish at a reboot (tokens, sockets)."""
+
+    state: Path = Path("/var/lib/scansnap-gateway")
+    runtime: Path = Path("/run/scansnap-gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Where the pages and the API listen. Plain HTTP, so loopback only; `hosts` are further names it answers to."""
+
+    address: str = "127.0.0.1"
+    port: int = 8710
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How a discovered unit becomes somebody's. `usb_owner`: with policy "usb", the e-mail of the owner."""
+
+    policy: str = "press"
+    usb_owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """What the administrator lets accounts deliver to.
+
+    `roots`: folders below which folder destinations may lie; none by default. `allow`: addresses that the outbound
+    guard would refuse otherwise, as "host:port" or CIDR (a NAS in the same house is on a private range).
+    """
+
+    roots: tuple[Path, ...] = ()
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All groups."""
+
+    paths: Paths = field(default_factory=Paths)
+    web: Web = field(default_factory=Web)
+    registration: Registration = field(default_factory=Registration)
+    destinations: Destinations = field(default_factory=Destinations)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file (none: defaults), then the environment, then check; SettingsError."""
+    try:
+        tables = {} if path is None else tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    groups = {f.name: getattr(Settings(), f.name) for f in fields(Settings)}
+    for name, table in tables.items():
+        if name not in groups or not isinstance(table, dict):
+            raise SettingsError(f"[{name}] is no group of settings; there are: {', '.join(groups)}")
+        groups[name] = _overlay(name, groups[name], table)
+    for name, group in groups.items():
+        prefix = f"SCANSNAP_{name.upper()}_"
+        table = {k.removeprefix(prefix).lower(): v for k, v in environ.items() if k.startswith(prefix)}
+        groups[name] = _overlay(name, group, table)
+    return check(Settings(**groups))
+
+
+def check(settings: Settings) -> Settings:
+    """Return the settings if they make sense together; SettingsError otherwise."""
+    try:
+        loopback = ip_address(settings.web.address).is_loopback
+    except ValueError:
+        raise SettingsError(f"web.address: {settings.web.address!r} is no IP address") from None
+    if not loopback:
+        raise SettingsError(
+            "web.address: plain HTTP is served on loopback only; reach it through an SSH tunnel until TLS is built in"
+        )
+    if not 0 <= settings.web.port <= 65535:
+        raise SettingsError(f"web.port: {settings.web.port} is no port")
+    if settings.registration.policy not in ("press", "usb"):
+        raise SettingsError('registration.policy: "press" or "usb"')
+    if settings.registration.policy == "usb" and not settings.registration.usb_owner:
+        raise SettingsError('registration.usb_owner: policy "usb" needs the e-mail address of the owner')
+    for root in settings.destinations.roots:
+        if not root.is_absolute():
+            raise SettingsError(f"destinations.roots: {root} is not an absolute path")
+    return settings
+
+
+def _overlay(name: str, group: Any, table: Mapping[str, Any]) -> Any:
+    known = {f.name: getattr(group, f.name) for f in fields(group)}
+    for key in table:
+        if key not in known:
+            raise SettingsError(f"{name}.{key} is no setting; there are: {', '.join(known)}")
+    return replace(group, **{k: _convert(f"{name}.{k}", known[k], v) for k, v in table.items()})
+
+
+def _convert(where: str, default: Any, value: Any) -> Any:
+    if isinstance(default, int) and isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(default, tuple):
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(i, str) for i in items):
+            raise SettingsError(f"{where}: a list of strings is needed")
+        wanted = Path if where == "destinations.roots" else str
+        return tuple(wanted(i.strip()) for i in items if i.strip())
+    if isinstance(default, Path) and isinstance(value, str):
+        return Path(value)
+    if type(value) is not type(default):
+        raise SettingsError(f"{where}: {type(default).__name__} is needed, not {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""Memory: rows (the only SQLAlchemy) and the spool of sealed pages."""

@@ -1,0 +1,1 @@
+"""Secrets: the device key, the accounts' keys, sealing and opening of pages."""
