@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gateway.destinations.names import temporary
+from gateway.destinations.names import PART, temporary
 from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Unavailable
 
 FILE_MODE = 0o640  # the owner's group may read what was delivered, nobody else
@@ -77,7 +77,7 @@ class Folder:
 
     def probe(self) -> None:
         """Create and remove an empty file."""
-        name = f".probe.{secrets.token_hex(6)}.part"
+        name = f".probe.{secrets.token_hex(6)}{PART}"
         with self.opened() as fd:
             if os.fstatvfs(fd).f_bavail == 0:
                 raise Unavailable("the disk is full")
@@ -97,7 +97,7 @@ class Folder:
     def remove_temporary(self, parcel: Parcel) -> None:
         """Remove what an earlier attempt at this parcel left behind."""
         with self.opened() as fd, suppress(FileNotFoundError):
-            os.unlink(temporary(parcel.name, parcel.key), dir_fd=fd)
+            os.unlink(temporary(parcel.name, parcel.key, PART), dir_fd=fd)
 
 
 class Draft:
@@ -106,7 +106,7 @@ class Draft:
     def __init__(self, folder: Folder, parcel: Parcel) -> None:
         self._folder = folder
         self._parcel = parcel
-        self._temporary = temporary(parcel.name, parcel.key)
+        self._temporary = temporary(parcel.name, parcel.key, PART)
         self._digest = hashlib.sha256()
         self._written = 0
         self._dir_fd = -1

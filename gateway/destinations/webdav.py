@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
 
 import aiohttp
@@ -10,7 +11,7 @@ from yarl import URL
 
 from gateway.core.gate import Permit
 from gateway.destinations.dav import UNDECIDED, Dav, explained
-from gateway.destinations.names import plain, temporary
+from gateway.destinations.names import PARTIAL, plain, temporary
 from gateway.destinations.net import Guard
 from gateway.destinations.port import (
     Commit,
@@ -25,6 +26,7 @@ from gateway.destinations.port import (
 from gateway.destinations.propfind import Resource
 
 TIDY_S = 5.0  # a server that is slow to delete must not hold up the next delivery
+_TIDY_PAUSE_S = 0.25  # by then a server has noticed that an upload broke off
 
 
 class WebdavDestination:
@@ -41,13 +43,9 @@ class WebdavDestination:
     async def probe(self) -> None:
         """Look at the collection, create an empty file in it and remove it; DestinationError."""
         await self._guard.check(str(self._url))
-        marker = self._url / f".probe.{secrets.token_hex(6)}.part"
+        marker = self._url / f".probe.{secrets.token_hex(6)}{PARTIAL}"
         async with self._dav() as dav:
-            found = await dav.stat(self._url)
-            if found is None:
-                raise Rejected("the folder does not exist on the server (HTTP 404)")
-            if not found.is_collection:
-                raise Rejected("the address names a file, not a folder")
+            await self._expect_collection(dav)
             await dav.put_empty(marker)
             await dav.delete(marker)
 
@@ -59,8 +57,14 @@ class WebdavDestination:
             found = await dav.stat(final)
             if found is not None:
                 return await self._same_or_rejected(dav, parcel, found)
+            # Asked before the upload: a server that refuses in the middle of one often closes before we see why.
+            await self._expect_collection(dav)
             try:
                 sha256 = await dav.put(draft, parcel)
+            except BaseException:
+                await self._tidy(draft, times=2)  # the server may create the file after the first time
+                raise
+            try:
                 await _expect_size(dav, draft, parcel)
                 await commit()
             except BaseException:
@@ -76,6 +80,13 @@ class WebdavDestination:
                 return proof
             await dav.delete(self._draft(parcel))
             return Trace.ABSENT
+
+    async def _expect_collection(self, dav: Dav) -> None:
+        found = await dav.stat(self._url)
+        if found is None:
+            raise Rejected("the folder does not exist on the server (HTTP 404)")
+        if not found.is_collection:
+            raise Rejected("the address names a file, not a folder")
 
     async def _publish(self, dav: Dav, parcel: Parcel, sha256: str) -> Proof:
         final, draft = self._url / parcel.name, self._draft(parcel)
@@ -124,24 +135,34 @@ class WebdavDestination:
         return Proof(str(final), found.etag, parcel.byte_count, there) if there == digest.hexdigest() else None
 
     def _draft(self, parcel: Parcel) -> URL:
-        return self._url / temporary(parcel.name, parcel.key)
+        return self._url / temporary(parcel.name, parcel.key, PARTIAL)
 
     def _dav(self) -> Dav:
         return Dav(self._guard, self._url, self._username, self._password)
 
-    async def _tidy(self, draft: URL) -> None:
+    async def _tidy(self, draft: URL, *, times: int = 1) -> None:
         """Delete a temporary file as well as possible; goes on in the background if we are cancelled meanwhile."""
-        task = asyncio.create_task(self._delete(draft), name="webdav tidy")
+        task = asyncio.create_task(self._delete(draft, times), name="webdav tidy")
         self._tidying.add(task)
         task.add_done_callback(self._tidying.discard)
         await asyncio.shield(task)
 
-    async def _delete(self, draft: URL) -> None:
+    async def _delete(self, draft: URL, times: int) -> None:
+        # What stays nevertheless is overwritten by the next attempt or deleted by `reconcile`.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIDY_S):
+                while times := times - await self._deleted(draft):
+                    await asyncio.sleep(_TIDY_PAUSE_S)
+
+    async def _deleted(self, draft: URL) -> bool:
         try:
-            async with asyncio.timeout(TIDY_S), self._dav() as dav:
+            async with self._dav() as dav:
                 await dav.delete(draft)
-        except (DestinationError, TimeoutError):
-            return  # the next attempt writes the same name, `reconcile` deletes it
+        except Unavailable:  # locked, for instance, until the server notices that the upload broke off
+            return False
+        except DestinationError:
+            return True
+        return True
 
 
 async def _expect_size(dav: Dav, draft: URL, parcel: Parcel) -> None:

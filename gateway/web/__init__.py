@@ -1,1 +1,1 @@
-"""The face: the API, the pages, and the guard before them."""
+"""The face: the API, the pages, and the guard before them. routes.py is the map."""

@@ -1,0 +1,139 @@
+"""The ledger of deliveries. Every move between states is one conditional UPDATE."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.core.gate import Reason
+from gateway.core.model import (
+    AccountId,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    DestinationId,
+    Receipt,
+    Scan,
+    ScanId,
+    ScanState,
+)
+from gateway.store.scans import scan_of, select_scans
+from gateway.store.tables import deliveries, pages, scans
+
+_FINISHED = (ScanState.STORED, ScanState.INCOMPLETE)
+
+
+def _receipt(stored: dict[str, Any] | None) -> Receipt | None:
+    return None if stored is None else Receipt(**{**stored, "at": datetime.fromisoformat(stored["at"])})
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        id=DeliveryId(row.id),
+        scan=ScanId(row.scan),
+        account=AccountId(row.account),
+        destination=DestinationId(row.destination),
+        generation=row.generation,
+        name=row.name,
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        next_try_at=row.next_try_at,
+        reason=row.reason,
+        receipt=_receipt(row.receipt),
+        created_at=row.created_at,
+    )
+
+
+class Deliveries:
+    """The repository of deliveries."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def _select(self, *where: Any, limit: int | None = None) -> tuple[Delivery, ...]:
+        query = select(deliveries).where(*where).order_by(deliveries.c.created_at, deliveries.c.id).limit(limit)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return tuple(_delivery(row) for row in await connection.execute(query))
+
+    async def plan(self, planned: tuple[Delivery, ...]) -> None:
+        """Add deliveries that are not there yet."""
+        async with self._engine.begin() as connection:
+            known = select(deliveries.c.id).where(deliveries.c.id.in_([d.id for d in planned]))
+            there = set((await connection.execute(known)).scalars())
+            for delivery in planned:
+                if delivery.id not in there:
+                    row = {name: getattr(delivery, name) for name in Delivery.__slots__}
+                    await connection.execute(insert(deliveries).values(row))
+
+    async def due(self, now: datetime, limit: int) -> tuple[Delivery, ...]:
+        """Return what waits and may be tried now, oldest first."""
+        return await self._select(
+            deliveries.c.state == DeliveryState.WAITING, deliveries.c.next_try_at <= now, limit=limit
+        )
+
+    async def in_state(self, *states: DeliveryState) -> tuple[Delivery, ...]:
+        """Return all deliveries in these states, oldest first."""
+        return await self._select(deliveries.c.state.in_(states))
+
+    async def get(self, delivery: DeliveryId) -> Delivery | None:
+        """Return a delivery."""
+        return next(iter(await self._select(deliveries.c.id == delivery)), None)
+
+    async def of_scan(self, scan: ScanId) -> tuple[Delivery, ...]:
+        """Return a scan's deliveries."""
+        return await self._select(deliveries.c.scan == scan)
+
+    async def move(
+        self,
+        delivery: DeliveryId,
+        before: tuple[DeliveryState, ...],
+        after: DeliveryState,
+        *,
+        reason: str = "",
+        next_try_at: datetime | None = None,
+        receipt: Receipt | None = None,
+        attempts_delta: int = 0,
+    ) -> bool:
+        """Move a delivery between states, durably; False if it was in none of the states before."""
+        values: dict[str, Any] = {
+            "state": after,
+            "reason": reason,
+            "attempts": deliveries.c.attempts + attempts_delta,
+        }
+        if next_try_at is not None:
+            values["next_try_at"] = next_try_at
+        if receipt is not None:
+            values["receipt"] = {**asdict(receipt), "at": receipt.at.isoformat()}
+        query = update(deliveries).where(deliveries.c.id == delivery, deliveries.c.state.in_(before)).values(values)
+        async with self._engine.begin() as connection:
+            return (await connection.execute(query)).rowcount == 1
+
+    async def scans_without_deliveries(self, account: AccountId) -> tuple[Scan, ...]:
+        """Return an account's finished scans that go nowhere yet, oldest first; empty ones never do."""
+        planned = select(deliveries.c.scan)
+        query = select_scans().where(
+            scans.c.account == account,
+            scans.c.state.in_(_FINISHED),
+            scans.c.id.not_in(planned),
+            select(pages.c.scan).where(pages.c.scan == scans.c.id).exists(),
+        )
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            rows = (await connection.execute(query.order_by(scans.c.started_at))).all()
+        return tuple(scan_of(row) for row in rows)
+
+    async def waiting_scans(self, account: AccountId) -> int:
+        """Return how many of an account's finished scans wait for the gate, or for a first destination."""
+        gated = select(deliveries.c.scan).where(
+            deliveries.c.account == account,
+            deliveries.c.state == DeliveryState.WAITING,
+            deliveries.c.reason.in_(["", *Reason]),
+        )
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            query = select(func.count()).select_from(scans).where(scans.c.id.in_(gated))
+            held = int((await connection.execute(query)).scalar_one())
+        return held + len(await self.scans_without_deliveries(account))

@@ -1,0 +1,81 @@
+"""Destinations. A removed one keeps its row, for the ledger, without its secrets."""
+
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.core.model import AccountId, DeliveryState, Destination, DestinationId
+from gateway.store.audit import AuditEntry, append
+from gateway.store.tables import deliveries, destinations
+
+_UNFINISHED = (DeliveryState.WAITING, DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.QUARANTINED)
+
+
+def _destination(row: Any) -> Destination:
+    return Destination(
+        id=DestinationId(row.id),
+        account=AccountId(row.account),
+        kind=row.kind,
+        label=row.label,
+        config=row.config,
+        created_at=row.created_at,
+    )
+
+
+class Destinations:
+    """The repository of destinations."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def add(self, destination: Destination, sealed_secrets: bytes, audit: AuditEntry) -> None:
+        """Add a destination."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                insert(destinations).values(
+                    id=destination.id,
+                    account=destination.account,
+                    kind=destination.kind,
+                    label=destination.label,
+                    config=destination.config,
+                    secrets=sealed_secrets,
+                    created_at=destination.created_at,
+                )
+            )
+            await append(connection, audit)
+
+    async def _select(self, where: Any) -> Any:
+        query = select(destinations).where(where, destinations.c.removed_at.is_(None))
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return (await connection.execute(query.order_by(destinations.c.created_at))).all()
+
+    async def of_account(self, account: AccountId) -> tuple[Destination, ...]:
+        """Return an account's destinations, oldest first."""
+        return tuple(_destination(row) for row in await self._select(destinations.c.account == account))
+
+    async def get(self, destination: DestinationId) -> Destination | None:
+        """Return a destination."""
+        rows = await self._select(destinations.c.id == destination)
+        return _destination(rows[0]) if rows else None
+
+    async def secrets(self, destination: DestinationId) -> bytes:
+        """Return a destination's sealed secrets; LookupError if it is gone."""
+        rows = await self._select(destinations.c.id == destination)
+        if not rows:
+            raise LookupError(destination)
+        return bytes(rows[0].secrets)
+
+    async def remove(self, destination: DestinationId, audit: AuditEntry) -> None:
+        """Remove a destination; what it was not given yet is discarded for it."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(destinations).where(destinations.c.id == destination).values(removed_at=audit.at, secrets=b"")
+            )
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.destination == destination, deliveries.c.state.in_(_UNFINISHED))
+                .values(state=DeliveryState.DISCARDED, reason="The destination was removed.")
+            )
+            await append(connection, audit)

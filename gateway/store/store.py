@@ -1,0 +1,54 @@
+"""The store, opened: the schema brought up to date, then one repository per kind of record."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.store import engine as engines
+from gateway.store.accounts import Accounts
+from gateway.store.audit import Audit
+from gateway.store.deliveries import Deliveries
+from gateway.store.destinations import Destinations
+from gateway.store.scans import Scans
+from gateway.store.sessions import Sessions
+from gateway.store.units import Units
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Store:
+    """All repositories over one engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.accounts = Accounts(engine)
+        self.sessions = Sessions(engine)
+        self.units = Units(engine)
+        self.scans = Scans(engine)
+        self.deliveries = Deliveries(engine)
+        self.destinations = Destinations(engine)
+        self.audit = Audit(engine)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+async def open_store(path: Path) -> Store:
+    """Open the database at `path`, made or migrated as needed."""
+    await asyncio.to_thread(path.touch, 0o600)
+    engine = engines.make(path)
+    async with engine.begin() as connection:
+        await connection.run_sync(_migrate)
+    return Store(engine)
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

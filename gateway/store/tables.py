@@ -1,0 +1,199 @@
+"""The tables. Times are UTC without a zone in the database and aware outside; identifiers are 32 hex digits."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC without a zone."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _id(name: str = "id", **options: object) -> Column[str]:
+    return Column(name, String(32), **options)  # type: ignore[arg-type]
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _id(primary_key=True),
+    Column("email", String(254), nullable=False),
+    Column("email_folded", String(254), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("two_factor", String(16), nullable=False),
+    Column("auth_epoch", Integer, nullable=False),
+    Column("recipient", String(100), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("verifier", LargeBinary, nullable=False),
+    Column("slot", LargeBinary, nullable=False),
+    Column("totp_secret", LargeBinary),
+    Column("last_step", Integer, nullable=False, server_default="0"),
+)
+
+pending_factors = Table(
+    "pending_factors",
+    metadata,
+    Column("account", String(32), ForeignKey("accounts.id"), primary_key=True),
+    Column("session", String(32), nullable=False),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("tries", Integer, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("level", String(8), nullable=False),
+    Column("password_at", Utc, nullable=False),
+    Column("totp_at", Utc),
+    Column("ends_utc", Utc, nullable=False),
+    Column("ends_boot_s", Float, nullable=False),
+    Column("acts_utc", Utc, nullable=False),
+    Column("acts_boot_s", Float, nullable=False),
+    Column("forwards_utc", Utc),
+    Column("forwards_boot_s", Float),
+    Column("epoch", Integer, nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("misses", Integer, nullable=False),
+    Column("ended_at", Utc),
+)
+
+units = Table(
+    "units",
+    metadata,
+    _id(primary_key=True),
+    Column("owner", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("label", String(60), nullable=False),
+    Column("model", String(40), nullable=False),
+    Column("since", Utc, nullable=False),
+)
+
+ways = Table(
+    "ways",
+    metadata,
+    Column("sighting", String(200), primary_key=True),
+    Column("unit", String(32), ForeignKey("units.id"), nullable=False, index=True),
+    Column("via", String(16), nullable=False),
+    Column("pin", String(200), nullable=False),
+)
+
+# A scan outlives the registration of its unit, so its `unit` is no foreign key.
+scans = Table(
+    "scans",
+    metadata,
+    _id(primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False),
+    Column("unit", String(32), nullable=False, index=True),
+    Column("unit_label", String(60), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("started_at", Utc, nullable=False),
+    Column("paused_at", Utc),
+    Column("ended_at", Utc),
+    Column("reason", Text, nullable=False),
+    Index("ix_scans_account_started", "account", "started_at"),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("scan", String(32), ForeignKey("scans.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("side", String(8), primary_key=True),
+    Column("account", String(32), nullable=False),
+    Column("unit", String(32), nullable=False),
+    Column("media_type", String(40), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("resolution_dpi", Integer, nullable=False),
+    Column("byte_count", Integer, nullable=False),
+    Column("path", String(300), nullable=False, unique=True),
+    Column("sealed_sha256", String(64), nullable=False),
+    Column("mac", String(64), nullable=False),
+    Column("arrived_at", Utc, nullable=False),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    _id(primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("label", String(60), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("removed_at", Utc),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(primary_key=True),
+    Column("scan", String(32), ForeignKey("scans.id"), nullable=False),
+    Column("account", String(32), nullable=False, index=True),
+    Column("destination", String(32), ForeignKey("destinations.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("name", String(250), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Utc, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("receipt", JSON(none_as_null=True)),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("scan", "destination", "generation"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("account", String(32)),
+    Column("session_hash", String(64), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("factor", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+)

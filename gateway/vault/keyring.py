@@ -1,0 +1,110 @@
+"""Open identities, in memory, bound to live sessions. No method gives one out: pages are opened here, with a Permit."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from gateway.core.gate import Permit
+from gateway.core.model import AccountId, SessionId
+from gateway.vault.seal import BrokenSeal, unseal
+
+AHEAD = 4  # chunks of 64 KiB between the opening thread and whoever takes them
+
+
+class NotOpen(Exception):
+    """No live session of this account holds its identity (any more)."""
+
+
+class Keyring:
+    """The identities of accounts whose sessions passed the code."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._identities: dict[SessionId, tuple[AccountId, str]] = {}
+
+    def admit(self, account: AccountId, session: SessionId, identity: str) -> None:
+        """Hold an identity for as long as the session lives."""
+        with self._lock:
+            self._identities[session] = (account, identity)
+
+    def drop_session(self, session: SessionId) -> None:
+        """Forget what one session held; streams on its strength stop at the next chunk."""
+        with self._lock:
+            self._identities.pop(session, None)
+
+    def open_sessions(self, account: AccountId) -> frozenset[SessionId]:
+        """Return the sessions that hold this account's identity."""
+        with self._lock:
+            return frozenset(s for s, (owner, _) in self._identities.items() if owner == account)
+
+    def _identity(self, session: SessionId, account: AccountId) -> str:
+        with self._lock:
+            owner, identity = self._identities.get(session, (None, ""))
+        if owner != account:
+            raise NotOpen("the session that permitted this holds the keys no more")
+        return identity
+
+    async def stream(self, permit: Permit, account: AccountId, path: Path) -> AsyncIterator[bytes]:
+        """Open one sealed page, chunk by chunk; NotOpen as soon as the session is gone, BrokenSeal."""
+        identity = self._identity(permit.session, account)
+        hose = _Hose(asyncio.get_running_loop())
+        opening = asyncio.ensure_future(asyncio.to_thread(_open, path, hose, identity))
+        del identity
+        try:
+            while (chunk := await hose.get()) is not None:
+                self._identity(permit.session, account)
+                yield chunk
+            await opening
+        finally:
+            hose.shut()
+            await asyncio.gather(opening, return_exceptions=True)
+
+
+def _open(path: Path, hose: "_Hose", identity: str) -> None:
+    try:
+        with path.open("rb") as file:
+            unseal(file, hose, identity)
+    except OSError as error:
+        raise BrokenSeal(f"{path.name}: {error.strerror or error}") from error
+    finally:
+        hose.end()
+
+
+class _Hose:
+    """A bounded queue with a blocking end for the opening thread and an asynchronous one for the taker."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = threading.BoundedSemaphore(AHEAD)
+        self._shut = False
+
+    def write(self, data: bytes) -> int:
+        if not self._shut:
+            self._room.acquire()
+        if self._shut:
+            raise OSError("nobody takes this page any more")
+        self._loop.call_soon_threadsafe(self._chunks.put_nowait, bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def end(self) -> None:
+        """Tell the taker that no more comes."""
+        self._loop.call_soon_threadsafe(self._chunks.put_nowait, None)
+
+    def shut(self) -> None:
+        """Make the thread's next write fail, also one that waits for room."""
+        self._shut = True
+        try:
+            self._room.release()
+        except ValueError:
+            return
+
+    async def get(self) -> bytes | None:
+        chunk = await self._chunks.get()
+        if chunk is not None:
+            self._room.release()
+        return chunk

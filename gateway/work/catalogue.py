@@ -1,0 +1,271 @@
+"""What an account owns, for its pages: units, destinations, scans, and the owner's actions on them."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.clock import Clock
+from gateway.core.delivery import Event
+from gateway.core.delivery import step as delivery_step
+from gateway.core.gate import Permit, Reason
+from gateway.core.model import (
+    AccountId,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    Destination,
+    DestinationId,
+    Level,
+    Scan,
+    ScanId,
+    ScanState,
+    TwoFactor,
+    Unit,
+    UnitId,
+    UnitState,
+)
+from gateway.core.scan import Event as ScanEvent
+from gateway.core.scan import step as scan_step
+from gateway.destinations.port import DestinationError
+from gateway.store.store import Store
+from gateway.work.gatekeeper import Gatekeeper
+from gateway.work.hub import Hub
+from gateway.work.outcomes import Denied
+from gateway.work.ports import Ports
+from gateway.work.record import entry
+from gateway.work.watch import Watch
+
+NOT_FOUND = Denied("not_found", "There is no such thing in this account.", 404)
+SENTENCES = {
+    Reason.ACCOUNT_NOT_ACTIVE: "Held: the account is not active.",
+    Reason.TWO_FACTOR_OFF: "Held: enable two-factor authentication, then scans are forwarded.",
+    Reason.SIGN_IN: "Held: sign in with password and authentication code.",
+    Reason.CODE_DUE: "Held: the authentication code is still due.",
+    Reason.WINDOW_OVER: "Held: the time for forwarding is over. Sign in again.",
+    Reason.OPEN_THE_PAGE_ONCE: "Held: sign in once more, the gateway was restarted.",
+}
+NO_DESTINATION = "Held: no destination is set up yet."
+PAUSED = "Paused. Press Scan to continue, or finish it as it is."
+
+
+@dataclass(frozen=True, slots=True)
+class UnitView:
+    """A registered unit and how it is now."""
+
+    unit: Unit
+    state: UnitState
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """A delivery with its destination's label; `held`: it waits for the gate."""
+
+    delivery: Delivery
+    destination_label: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScanView:
+    """A scan with its deliveries; `held`: at least one of them waits for the gate, or there is no destination."""
+
+    scan: Scan
+    deliveries: tuple[DeliveryView, ...]
+    held: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Whether the gate is open for the account, until when, and through how many sessions."""
+
+    open: bool
+    until: datetime | None
+    sessions: int
+    reason: str
+
+
+class Catalogue:
+    """Reads and owner's actions; every call names the account, and finds only what belongs to it."""
+
+    def __init__(
+        self, *, clock: Clock, store: Store, watch: Watch, ports: Ports, gatekeeper: Gatekeeper, hub: Hub
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._watch = watch
+        self._ports = ports
+        self._gatekeeper = gatekeeper
+        self._hub = hub
+
+    async def units(self, account: AccountId) -> tuple[UnitView, ...]:
+        """Return the account's units."""
+        units = await self._store.units.of_account(account)
+        return tuple(UnitView(unit, *self._watch.state(unit)) for unit in units)
+
+    async def rename_unit(self, account: AccountId, unit_id: UnitId, label: str, *, peer: str) -> Unit | Denied:
+        """Give a unit another label of 1 to 60 characters."""
+        unit = await self._store.units.get(unit_id)
+        if unit is None or unit.owner != account:
+            return NOT_FOUND
+        label = " ".join(label.split())
+        if not 1 <= len(label) <= 60 or not label.isprintable():
+            return Denied("unusable", "A unit's name has 1 to 60 characters.", 422)
+        await self._store.units.rename(unit_id, label)
+        self._hub.tell(account, "units")
+        return replace(unit, label=label)
+
+    async def remove_unit(self, account_id: AccountId, unit_id: UnitId, *, peer: str) -> Denied | None:
+        """Unregister a unit; the last one only while two-factor authentication is off."""
+        unit = await self._store.units.get(unit_id)
+        account = await self._store.accounts.get(account_id)
+        if unit is None or account is None or unit.owner != account_id:
+            return NOT_FOUND
+        if account.two_factor is not TwoFactor.OFF and await self._store.units.count(account_id) == 1:
+            return Denied("last_unit", "This is your last unit: disable two-factor authentication first.", 409)
+        audit = entry(self._clock.now(), account_id, peer, "unit_removed", reason=unit.label)
+        await self._store.units.remove(unit_id, audit)
+        for topic in ("units", "account"):
+            self._hub.tell(account_id, topic)
+        return None
+
+    async def destinations(self, account: AccountId) -> tuple[Destination, ...]:
+        """Return the account's destinations, without their secrets."""
+        return await self._store.destinations.of_account(account)
+
+    async def add_destination(
+        self,
+        account: AccountId,
+        kind: str,
+        label: str,
+        config: dict[str, str],
+        secrets: dict[str, str],
+        *,
+        peer: str,
+    ) -> Destination | Denied:
+        """Save a destination that its kind accepts; scans without a delivery flow to it."""
+        label = " ".join(label.split())
+        if not 1 <= len(label) <= 60 or not label.isprintable():
+            return Denied("unusable", "A destination's name has 1 to 60 characters.", 422)
+        try:
+            await self._ports.check(kind, config, secrets)
+        except DestinationError as error:
+            return Denied("destination_unusable", str(error), 422)
+        now = self._clock.now()
+        destination = Destination(DestinationId(uuid.uuid4().hex), account, kind, label, config, now.utc)
+        audit = entry(now, account, peer, "destination_added", reason=f"{kind}: {label}")
+        await self._store.destinations.add(destination, self._ports.seal(secrets, account), audit)
+        for topic in ("account", "scans"):
+            self._hub.tell(account, topic)
+        return destination
+
+    async def _destination(self, account: AccountId, destination_id: DestinationId) -> Destination | None:
+        destination = await self._store.destinations.get(destination_id)
+        return destination if destination is not None and destination.account == account else None
+
+    async def test_destination(self, account: AccountId, destination_id: DestinationId) -> Denied | None:
+        """Test a destination without sending a byte of any scan."""
+        destination = await self._destination(account, destination_id)
+        if destination is None:
+            return NOT_FOUND
+        try:
+            await (await self._ports.open(destination)).probe()
+        except DestinationError as error:
+            return Denied("destination_failed", str(error), 424)
+        return None
+
+    async def remove_destination(
+        self, account: AccountId, destination_id: DestinationId, *, peer: str
+    ) -> Denied | None:
+        """Remove a destination; what was not delivered to it yet is discarded for it, never from the spool."""
+        destination = await self._destination(account, destination_id)
+        if destination is None:
+            return NOT_FOUND
+        audit = entry(self._clock.now(), account, peer, "destination_removed", reason=destination.label)
+        await self._store.destinations.remove(destination_id, audit)
+        for topic in ("account", "scans"):
+            self._hub.tell(account, topic)
+        return None
+
+    async def scans(
+        self, account: AccountId, *, limit: int = 50, before: datetime | None = None
+    ) -> tuple[ScanView, ...]:
+        """Return the account's scans, newest first."""
+        labels = {d.id: d.label for d in await self._store.destinations.of_account(account)}
+        scans = await self._store.scans.of_account(account, limit, before)
+        return tuple([await self._view(scan, labels) for scan in scans])
+
+    async def scan(self, account: AccountId, scan_id: ScanId) -> ScanView | None:
+        """Return one scan of the account."""
+        scan = await self._store.scans.get(scan_id)
+        if scan is None or scan.account != account:
+            return None
+        return await self._view(scan, {d.id: d.label for d in await self._store.destinations.of_account(account)})
+
+    async def _view(self, scan: Scan, labels: dict[DestinationId, str]) -> ScanView:
+        deliveries = tuple(
+            DeliveryView(_spoken(d), labels.get(d.destination, "removed destination"), _held(d))
+            for d in await self._store.deliveries.of_scan(scan.id)
+        )
+        if scan.state is ScanState.PAUSED:
+            return ScanView(scan, deliveries, held=True, reason=f"{scan.reason} {PAUSED}".strip())
+        if scan.state is ScanState.RECEIVING:
+            return ScanView(scan, deliveries, held=False, reason="")
+        if not deliveries:
+            return ScanView(scan, deliveries, held=True, reason=NO_DESTINATION)
+        reasons = [d.delivery.reason for d in deliveries if d.delivery.reason]
+        return ScanView(scan, deliveries, any(d.held for d in deliveries), reasons[0] if reasons else "")
+
+    async def finish_scan(self, account: AccountId, scan_id: ScanId, *, peer: str) -> Scan | Denied:
+        """Finish a paused scan with the pages it has; it is delivered marked as incomplete."""
+        scan = await self._store.scans.get(scan_id)
+        if scan is None or scan.account != account:
+            return NOT_FOUND
+        if scan.state is not ScanState.PAUSED:
+            return Denied("not_paused", "Only a paused scan can be finished.", 409)
+        now = self._clock.now()
+        state = scan_step(scan.state, ScanEvent.GIVE_UP)
+        await self._store.scans.set_state(scan.id, state, at=now.utc, reason=scan.reason)
+        self._hub.tell(account, "scans")
+        return replace(scan, state=state)
+
+    async def retry(self, account: AccountId, delivery_id: DeliveryId, *, peer: str) -> Delivery | Denied:
+        """Try a failed delivery again now."""
+        delivery = await self._store.deliveries.get(delivery_id)
+        if delivery is None or delivery.account != account:
+            return NOT_FOUND
+        if delivery.state is not DeliveryState.FAILED:
+            return Denied("not_failed", "Only a failed delivery can be tried again.", 409)
+        now = self._clock.now()
+        state = delivery_step(delivery.state, Event.RETRY)
+        await self._store.deliveries.move(delivery_id, (delivery.state,), state, next_try_at=now.utc)
+        self._hub.tell(account, "scans")
+        return replace(delivery, state=state, reason="")
+
+    async def held_count(self, account: AccountId) -> int:
+        """Return how many scans wait for the gate or for a destination."""
+        return await self._store.deliveries.waiting_scans(account)
+
+    async def forwarding(self, account: AccountId) -> Forwarding:
+        """Return whether the gate is open for this account now."""
+        answer = await self._gatekeeper.prospect(account)
+        if not isinstance(answer, Permit):
+            return Forwarding(False, None, 0, SENTENCES[answer.reason].removeprefix("Held: ").capitalize())
+        now = self._clock.now()
+        through = [
+            s
+            for s in await self._store.sessions.of_account(account)
+            if s.level is Level.L2 and s.forwards_until is not None and not s.forwards_until.passed(now)
+        ]
+        return Forwarding(True, answer.good_until.utc, len(through), "")
+
+
+def _held(delivery: Delivery) -> bool:
+    return delivery.state is DeliveryState.WAITING and delivery.reason in set(Reason)
+
+
+def _spoken(delivery: Delivery) -> Delivery:
+    if delivery.reason in set(Reason):
+        return replace(delivery, reason=SENTENCES[Reason(delivery.reason)])
+    return delivery

@@ -1,0 +1,42 @@
+"""Hints that something changed, per account. Nothing depends on one arriving: truth is in the rows."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.core.model import AccountId
+
+TOPICS = ("units", "scans", "account", "claims")
+
+
+class Hub:
+    """Topics that changed, to every open page of an account; `anything` is set at each, for the outbox."""
+
+    def __init__(self) -> None:
+        self.anything = asyncio.Event()
+        self._queues: dict[AccountId, set[asyncio.Queue[str]]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def subscribe(self, account: AccountId) -> AsyncIterator[asyncio.Queue[str]]:
+        """Give a queue of topics for as long as the block runs; what is not fetched in time is coalesced."""
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=4 * len(TOPICS))
+        self._queues[account].add(queue)
+        try:
+            yield queue
+        finally:
+            self._queues[account].discard(queue)
+            if not self._queues[account]:
+                del self._queues[account]
+
+    def tell(self, account: AccountId, topic: str) -> None:
+        """Say that a topic of one account changed."""
+        self.anything.set()
+        for queue in self._queues.get(account, ()):
+            if not queue.full():
+                queue.put_nowait(topic)
+
+    def tell_all(self, topic: str) -> None:
+        """Say that a topic changed for everybody (a unit nobody owns appeared)."""
+        for account in tuple(self._queues):
+            self.tell(account, topic)

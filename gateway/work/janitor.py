@@ -1,0 +1,114 @@
+"""Sweeps. At every start: what a crash left half done. Then, now and again: what is over."""
+
+import asyncio
+import logging
+
+from gateway.clock import Clock
+from gateway.core import scan as scans
+from gateway.core import session as sessions
+from gateway.core.delivery import Event, step
+from gateway.core.model import DeliveryState, PageFile, Scan, ScanState
+from gateway.store.spool import SealedFile, Spool
+from gateway.store.store import Store
+from gateway.vault.device import DeviceKey
+from gateway.work.hub import Hub
+from gateway.work.manifest import page_mac
+from gateway.work.record import entry
+from gateway.work.signin import SignIn
+
+ROUND_S = 5.0  # a session that is over must not keep keys in memory much longer
+RESTARTED = "The gateway was restarted while this was scanned."
+
+log = logging.getLogger(__name__)
+
+
+class Janitor:
+    """Puts right what was left, at the start and every few seconds."""
+
+    def __init__(
+        self, *, clock: Clock, store: Store, spool: Spool, device: DeviceKey, signin: SignIn, hub: Hub
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._spool = spool
+        self._device = device
+        self._signin = signin
+        self._hub = hub
+
+    async def start(self) -> None:
+        """Step back what was under way, adopt sealed files without rows; before anything else runs."""
+        now = self._clock.now()
+        await self._store.sessions.end_all(now.utc)  # their keys were in memory only
+        for state in (DeliveryState.SENDING, DeliveryState.COMMITTING):
+            for delivery in await self._store.deliveries.in_state(state):
+                await self._store.deliveries.move(delivery.id, (state,), step(state, Event.CRASH), next_try_at=now.utc)
+        await asyncio.to_thread(self._spool.sweep_temps)
+        for sealed in await asyncio.to_thread(lambda: list(self._spool.sealed_files())):
+            await self._adopt(sealed)
+        for scan in await self._store.scans.in_state(ScanState.RECEIVING):
+            state_after = scans.step(scan.state, scans.Event.FAULT)
+            await self._store.scans.set_state(scan.id, state_after, at=now.utc, reason=RESTARTED)
+
+    async def _adopt(self, sealed: SealedFile) -> None:
+        """Give a complete sealed file its row back, if its MAC says that it is ours."""
+        scan = await self._store.scans.get(sealed.scan)
+        if scan is None or await self._store.scans.has_page_path(sealed.path):
+            return
+        row = await asyncio.to_thread(self._row, scan, sealed)
+        if page_mac(self._device, row) != sealed.mac:
+            log.error("%s: its MAC does not match; left where it is", sealed.path)
+            return
+        await self._store.scans.add_page(row)
+        log.info("adopted %s", sealed.path)
+
+    def _row(self, scan: Scan, sealed: SealedFile) -> PageFile:
+        return PageFile(
+            scan=scan.id,
+            account=scan.account,
+            unit=scan.unit,
+            number=sealed.number,
+            side=sealed.side,
+            media_type=sealed.facts.media_type,
+            width_px=sealed.facts.width_px,
+            height_px=sealed.facts.height_px,
+            resolution_dpi=sealed.facts.resolution_dpi,
+            byte_count=sealed.facts.byte_count,
+            path=sealed.path,
+            sealed_sha256=self._spool.sha256(sealed.path),
+            mac=sealed.mac,
+            arrived_at=self._clock.now().utc,
+        )
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        while True:
+            await self._paused()
+            await self._sessions()
+            await asyncio.sleep(ROUND_S)
+
+    async def _paused(self) -> None:
+        now = self._clock.now().utc
+        for scan in await self._store.scans.in_state(ScanState.PAUSED):
+            if scan.paused_at is not None and now - scan.paused_at >= scans.RESUME_SPAN:
+                await self.give_up(scan)
+
+    async def give_up(self, scan: Scan) -> None:
+        """Finish a paused scan with the pages it has; one without pages never was."""
+        if not await self._store.scans.pages(scan.id):
+            await self._store.scans.forget_empty(scan.id)
+        else:
+            state = scans.step(scan.state, scans.Event.GIVE_UP)
+            await self._store.scans.set_state(scan.id, state, at=self._clock.now().utc, reason=scan.reason)
+        self._hub.tell(scan.account, "scans")
+
+    async def _sessions(self) -> None:
+        now = self._clock.now()
+        for account in await self._store.accounts.all():
+            live = await self._store.sessions.of_account(account.id)
+            over = tuple(s.id for s in live if not sessions.lives(s, account, now))
+            if over:
+                audit = entry(now, account.id, "", "session_ended", reason="time")
+                await self._store.sessions.end(over, audit)
+                self._signin.forget(over)
+                for topic in ("account", "scans"):
+                    self._hub.tell(account.id, topic)

@@ -1,0 +1,314 @@
+"""With a Permit: unseal, assemble, deliver, receipt. The only place that calls `deliver` and `reconcile`."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.core import delivery as machine
+from gateway.core.delivery import Event
+from gateway.core.gate import Permit, Refusal
+from gateway.core.model import Delivery, DeliveryState, Destination, DestinationId, PageFile, Receipt
+from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
+from gateway.documents import assemble
+from gateway.store.spool import Spool
+from gateway.store.store import Store
+from gateway.vault.device import DeviceKey
+from gateway.vault.keyring import Keyring, NotOpen
+from gateway.vault.seal import BrokenSeal
+from gateway.work.gatekeeper import Gatekeeper
+from gateway.work.hub import Hub
+from gateway.work.manifest import page_mac
+from gateway.work.ports import Ports
+
+REASK_S = 0.25  # while sending: a shut gate cancels well within a second
+SWEEP_S = 5.0  # nothing depends on a hint arriving
+BATCH = 100
+
+log = logging.getLogger(__name__)
+
+
+class GateShut(Exception):
+    """The gate said no while a delivery was on its way."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.reason = refusal.reason
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A delivery on its way, and whether its commit has begun."""
+
+    delivery: Delivery
+    state: DeliveryState = DeliveryState.SENDING
+
+
+class Outbox:
+    """Takes what waits, destination by destination; a broken one stalls no other."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        spool: Spool,
+        device: DeviceKey,
+        keyring: Keyring,
+        gatekeeper: Gatekeeper,
+        ports: Ports,
+        hub: Hub,
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._spool = spool
+        self._device = device
+        self._keyring = keyring
+        self._gatekeeper = gatekeeper
+        self._ports = ports
+        self._hub = hub
+        self._busy: set[DestinationId] = set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._hub.anything.clear()
+                await self._round(group)
+                try:
+                    async with asyncio.timeout(SWEEP_S):
+                        await self._hub.anything.wait()
+                except TimeoutError:
+                    continue
+
+    async def _round(self, group: asyncio.TaskGroup) -> None:
+        await self._plan()
+        waiting: dict[DestinationId, list[Delivery]] = defaultdict(list)
+        for delivery in await self._store.deliveries.due(self._clock.now().utc, BATCH):
+            waiting[delivery.destination].append(delivery)
+        for delivery in await self._store.deliveries.in_state(DeliveryState.UNCERTAIN):
+            if delivery.next_try_at <= self._clock.now().utc:
+                waiting[delivery.destination].append(delivery)
+        for destination, deliveries in waiting.items():
+            if destination not in self._busy:
+                self._busy.add(destination)
+                group.create_task(self._serve(destination, deliveries), name=f"outbox {destination}")
+
+    async def _plan(self) -> None:
+        """Give each finished scan a delivery per destination; names are fixed here, before the first try."""
+        for account in await self._store.accounts.all():
+            destinations = await self._store.destinations.of_account(account.id)
+            if not destinations:
+                continue
+            for scan in await self._store.deliveries.scans_without_deliveries(account.id):
+                now = self._clock.now().utc
+                await self._store.deliveries.plan(machine.first_deliveries(scan, destinations, now))
+
+    async def _serve(self, destination_id: DestinationId, deliveries: list[Delivery]) -> None:
+        try:
+            destination = await self._store.destinations.get(destination_id)
+            for delivery in deliveries:
+                if destination is not None:
+                    await self._attempt(delivery, destination)
+        finally:
+            self._busy.discard(destination_id)
+
+    async def _attempt(self, delivery: Delivery, destination: Destination) -> None:
+        answer = await self._gatekeeper.ask(delivery)
+        if isinstance(answer, Refusal):
+            if delivery.reason != answer.reason:
+                await self._store.deliveries.move(
+                    delivery.id,
+                    (delivery.state,),
+                    delivery.state,
+                    reason=answer.reason,
+                    next_try_at=delivery.next_try_at,
+                )
+                self._hub.tell(delivery.account, "scans")
+        elif delivery.state is DeliveryState.UNCERTAIN:
+            await self._reconcile(delivery, destination, answer)
+        else:
+            await self._send(delivery, destination, answer)
+
+    async def _send(self, delivery: Delivery, destination: Destination, permit: Permit) -> None:
+        if not await self._move(delivery, DeliveryState.WAITING, Event.PERMIT, attempts=1):
+            return
+        flight = _Flight(delivery)
+        began_s = time.monotonic()
+        try:
+            parcel, pages = await self._parcel(delivery, permit)
+            port = await self._ports.open(destination)
+            proof = await self._guarded(flight, port.deliver(permit, parcel, lambda: self._commit(flight)))
+        except (GateShut, NotOpen) as shut:
+            await self._back(flight, Event.SHUT, str(shut) if isinstance(shut, GateShut) else "")
+        except (BrokenSeal, assemble.DamagedPage) as error:
+            log.error("delivery %s: %s", delivery.id, error)
+            await self._back(flight, Event.BROKEN_SEAL, f"A page is damaged: {error}")
+        except DestinationError as error:
+            await self._failed(flight, error)
+        except Exception:  # the task's guard: one delivery's trouble is not the others'
+            log.exception("delivery %s failed", delivery.id)
+            event = Event.ERROR if flight.state is DeliveryState.SENDING else Event.NO_ANSWER
+            await self._back(flight, event, "An internal error; see the log.")
+        else:
+            await self._delivered(flight, proof, pages, time.monotonic() - began_s)
+
+    async def _guarded(self, flight: _Flight, sending: Coroutine[Any, Any, Proof]) -> Proof:
+        """Run a delivery, asking the gate again meanwhile; once the commit has begun only its answer counts."""
+        task = asyncio.ensure_future(sending)
+        try:
+            while True:
+                done, _ = await asyncio.wait({task}, timeout=REASK_S)
+                if done:
+                    return task.result()
+                if flight.state is DeliveryState.SENDING:
+                    answer = await self._gatekeeper.ask(flight.delivery)
+                    if isinstance(answer, Refusal) and flight.state is DeliveryState.SENDING:
+                        task.cancel()
+                        await asyncio.wait({task})
+                        if task.cancelled() or task.exception() is not None:
+                            raise GateShut(answer)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _commit(self, flight: _Flight) -> None:
+        answer = await self._gatekeeper.ask(flight.delivery)
+        if isinstance(answer, Refusal):
+            raise GateShut(answer)
+        if not await self._move(flight.delivery, DeliveryState.SENDING, Event.COMMIT):
+            raise RuntimeError(f"delivery {flight.delivery.id} is not being sent")
+        flight.state = DeliveryState.COMMITTING
+
+    async def _parcel(self, delivery: Delivery, permit: Permit) -> tuple[Parcel, int]:
+        scan = await self._store.scans.get(delivery.scan)
+        if scan is None:
+            raise BrokenSeal("the scan's row is gone")
+        rows = await self._store.scans.pages(scan.id)
+        for row in rows:
+            await asyncio.to_thread(self._verify, row)
+        document = assemble.plan(
+            [self._source(row, permit) for row in rows],
+            title=delivery.name.removesuffix(".pdf"),
+            created_at=scan.started_at,
+            identity=scan.id,
+        )
+        return _pdf(delivery, document), len(rows)
+
+    def _verify(self, row: PageFile) -> None:
+        try:
+            found = self._spool.sha256(row.path)
+        except OSError as error:
+            raise BrokenSeal(f"{row.path}: {error.strerror}") from None
+        if found != row.sealed_sha256 or page_mac(self._device, row) != row.mac:
+            raise BrokenSeal(f"sheet {row.number} {row.side} is not the page that was sealed")
+
+    def _source(self, row: PageFile, permit: Permit) -> assemble.PageSource:
+        def open_page() -> AsyncIterator[bytes]:
+            return self._keyring.stream(permit, row.account, self._spool.absolute(row.path))
+
+        return assemble.PageSource(
+            width_px=row.width_px,
+            height_px=row.height_px,
+            resolution_dpi=row.resolution_dpi,
+            byte_count=row.byte_count,
+            open=open_page,
+        )
+
+    async def _reconcile(self, delivery: Delivery, destination: Destination, permit: Permit) -> None:
+        """Ask the sink whether a commit without an answer took effect."""
+        flight = _Flight(delivery, DeliveryState.UNCERTAIN)
+        began_s = time.monotonic()
+        try:
+            parcel, pages = await self._parcel(delivery, permit)
+            port = await self._ports.open(destination)
+            found = await port.reconcile(permit, parcel)
+        except (DestinationError, NotOpen, BrokenSeal, assemble.DamagedPage) as error:
+            await self._later(delivery, str(error))
+            return
+        if isinstance(found, Proof):
+            await self._delivered(flight, found, pages, time.monotonic() - began_s)
+        elif found is Trace.ABSENT:
+            await self._back(flight, Event.ABSENT, "")
+        else:
+            await self._later(delivery, "The destination cannot say whether it has the document.")
+
+    async def _later(self, delivery: Delivery, reason: str) -> None:
+        due = machine.next_try(
+            delivery.attempts + 1,
+            self._clock.now().utc,
+            jitter=_jitter(),
+            retry_after_s=None,
+        )
+        state = DeliveryState.UNCERTAIN
+        await self._store.deliveries.move(
+            delivery.id, (state,), state, reason=reason, next_try_at=due, attempts_delta=1
+        )
+        self._hub.tell(delivery.account, "scans")
+
+    async def _delivered(self, flight: _Flight, proof: Proof, pages: int, seconds: float) -> None:
+        receipt = Receipt(
+            location=proof.location,
+            remote_id=proof.remote_id,
+            byte_count=proof.byte_count,
+            sha256=proof.sha256,
+            pages=pages,
+            at=self._clock.now().utc,
+            seconds=round(seconds, 3),
+        )
+        event = Event.FOUND if flight.state is DeliveryState.UNCERTAIN else Event.RECEIPT
+        await self._store.deliveries.move(
+            flight.delivery.id, (flight.state,), machine.step(flight.state, event), receipt=receipt
+        )
+        log.info("delivered %s to %s in %.2f s", flight.delivery.id, proof.location, seconds)
+        self._hub.tell(flight.delivery.account, "scans")
+
+    async def _failed(self, flight: _Flight, error: DestinationError) -> None:
+        if isinstance(error, ReplyLost):
+            event = Event.NO_ANSWER if flight.state is DeliveryState.COMMITTING else Event.ERROR
+        else:
+            event = Event.REFUSED if isinstance(error, Rejected) else Event.ERROR
+        after_s = error.retry_after_s if isinstance(error, Unavailable) else None
+        await self._back(flight, event, str(error), retry_after_s=after_s)
+
+    async def _back(self, flight: _Flight, event: Event, reason: str, *, retry_after_s: float | None = None) -> None:
+        """Leave the delivery in the state that `event` leads to; only errors wait before the next try."""
+        now = self._clock.now().utc
+        due = now
+        if event in (Event.ERROR, Event.NO_ANSWER):
+            due = machine.next_try(
+                flight.delivery.attempts,
+                now,
+                jitter=_jitter(),
+                retry_after_s=retry_after_s,
+            )
+        await self._store.deliveries.move(
+            flight.delivery.id, (flight.state,), machine.step(flight.state, event), reason=reason, next_try_at=due
+        )
+        self._hub.tell(flight.delivery.account, "scans")
+
+    async def _move(self, delivery: Delivery, state: DeliveryState, event: Event, *, attempts: int = 0) -> bool:
+        moved = await self._store.deliveries.move(
+            delivery.id, (state,), machine.step(state, event), attempts_delta=attempts
+        )
+        self._hub.tell(delivery.account, "scans")
+        return moved
+
+
+def _pdf(delivery: Delivery, document: assemble.Document) -> Parcel:
+    return Parcel(
+        name=delivery.name,
+        key=delivery.key,
+        media_type="application/pdf",
+        byte_count=document.byte_count,
+        open=document.stream,
+    )
+
+
+def _jitter() -> float:
+    return secrets.randbelow(1000) / 1000

@@ -1,0 +1,23 @@
+"""What the rooms answer to people: values, not exceptions. A Denied carries its reason and a sentence."""
+
+from dataclasses import dataclass
+
+from gateway.core.model import Account, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """No, and why: a stable `reason`, a sentence for the person, and the HTTP status it maps to."""
+
+    reason: str
+    detail: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session was opened or raised; `token` is shown to nobody else and stored only as a hash."""
+
+    token: str
+    session: Session
+    account: Account

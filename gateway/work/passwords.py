@@ -1,0 +1,31 @@
+"""Stretching passwords: a few at a time, the rest in a short queue, then no."""
+
+import asyncio
+
+from gateway.vault import keys
+from gateway.work.outcomes import Denied
+
+AT_ONCE = 2  # 64 MiB each: what a Raspberry Pi can spare
+QUEUE = 8
+
+BUSY = Denied("busy", "Too many sign-ins at once. Try again in a few seconds.", 503)
+SLOT_BROKEN = Denied("keys_unavailable", "The account's keys cannot be opened with this gateway's device key.", 500)
+
+
+class Stretcher:
+    """Argon2id in threads, bounded in memory."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def stretch(self, password: str, salt: bytes) -> keys.Stretched | Denied:
+        """Return verifier and key share of a password, or BUSY."""
+        if self._waiting >= AT_ONCE + QUEUE:
+            return BUSY
+        self._waiting += 1
+        try:
+            async with self._places:
+                return await asyncio.to_thread(keys.stretch, password, salt)
+        finally:
+            self._waiting -= 1

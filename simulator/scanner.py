@@ -1,0 +1,240 @@
+"""VirtualScanner: paper, button, cover and cable of one unit, and a record of what it did. No wire, no image.
+
+One thread: everything is called from the event loop's.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from simulator import models
+from simulator.faults import IN_THE_PATH, Fault, FaultKind
+from simulator.fleet import MAX_SHEETS, UnitSpec
+from simulator.sheets import Sheet, Side
+
+_HOLD_S = 2.0  # a finger rests on the button for less; a host that polls every second sees it
+_LOG_LENGTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the unit, in words."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One side that was sent to its last byte: the digest (hexadecimal) and count of the bytes that left."""
+
+    sheet: Sheet
+    side: Side
+    sha256: str
+    byte_count: int
+
+
+@dataclass(slots=True)
+class _Armed:
+    """A fault that waits for its sheet."""
+
+    fault: Fault
+    sheets_left: int
+
+
+class VirtualScanner:
+    """One unit as a person sees it. `errors` holds what the host did wrong: tests assert that it is empty."""
+
+    def __init__(self, spec: UnitSpec, *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.spec = spec
+        self.model = models.BY_NAME[spec.model]
+        self.plugged = True
+        self.cover_open = False
+        self.pressed_once = False
+        self.in_path: Sheet | None = None
+        self.stuck: FaultKind | None = None
+        self.delivered: list[Delivered] = []
+        self.errors: list[str] = []
+        self.log: deque[Event] = deque(maxlen=_LOG_LENGTH)
+        self.on_plug: list[Callable[[], None]] = []
+        self._now_s = now_s
+        self._hopper: deque[Sheet] = deque()
+        self._batch = 0
+        self._released_at_s = 0.0
+        self._armed: list[_Armed] = []
+        self._due: list[Fault] = []
+        if spec.sheets:
+            self.load(spec.sheets)
+
+    @property
+    def id(self) -> str:
+        """Return the unit's name in the fleet."""
+        return self.spec.id
+
+    @property
+    def sheets(self) -> int:
+        """Return how many sheets lie in the feeder."""
+        return len(self._hopper)
+
+    @property
+    def feed_s(self) -> float:
+        """Return the time that one sheet takes."""
+        return self.model.feed_s if self.spec.feed_s is None else self.spec.feed_s
+
+    @property
+    def button_down(self) -> bool:
+        """Tell whether the Scan button is held."""
+        return self._now_s() < self._released_at_s
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Return the faults that are still to come."""
+        return (*(armed.fault for armed in self._armed), *self._due)
+
+    # --- what a person does
+
+    def load(self, count: int) -> None:
+        """Put a stack of new sheets, printed with the next batch number, under those in the feeder."""
+        if count < 1 or self.sheets + count > MAX_SHEETS:
+            raise ValueError(f"the feeder takes 1 to {MAX_SHEETS} sheets; {self.sheets} are in it")
+        self._batch += 1
+        self._hopper.extend(Sheet(self.id, self._batch, number) for number in range(1, count + 1))
+        self.note(f"{count} sheets loaded")
+
+    def press(self) -> None:
+        """Press Scan: down until a status poll has seen it, 2 s at the most."""
+        if not self.plugged:
+            self.note("Scan pressed; the unit has no power")
+            return
+        self.pressed_once = True
+        self._released_at_s = self._now_s() + _HOLD_S
+        self.note("Scan pressed")
+
+    def open_cover(self) -> None:
+        """Open the cover; a sheet that is stuck goes back on top of the feeder."""
+        if self.cover_open and self.stuck is None:
+            return
+        self.cover_open = True
+        self.note("cover opened")
+        if self.stuck is not None:
+            self.stuck = None
+            self._return_sheet()
+
+    def close_cover(self) -> None:
+        """Close the cover."""
+        if self.cover_open:
+            self.cover_open = False
+            self.note("cover closed")
+
+    def unplug(self) -> None:
+        """Pull the cable: everything that the unit remembers is lost, paper in the path falls out."""
+        if self.plugged:
+            self.plugged = False
+            self.in_path = None
+            self.stuck = None
+            self._due.clear()
+            self._released_at_s = 0.0
+            self.note("unplugged")
+            self._tell()
+
+    def plug(self) -> None:
+        """Put the cable in again."""
+        if not self.plugged:
+            self.plugged = True
+            self.pressed_once = False
+            self.note("plugged in")
+            self._tell()
+
+    def inject(self, fault: Fault) -> None:
+        """Arm a fault for a sheet to come."""
+        self._armed.append(_Armed(fault, fault.at_sheet))
+        self.note(f"fault armed: {fault.kind} at sheet {fault.at_sheet}")
+
+    # --- what the electronics do
+
+    def poll_button(self) -> bool:
+        """Return whether the button is down; a press that was seen is over."""
+        down = self.button_down
+        self._released_at_s = 0.0
+        return down
+
+    def feed(self) -> Sheet | FaultKind:
+        """Take the next sheet into the path, or say what stands in the way."""
+        if self.cover_open:
+            return FaultKind.COVER
+        if self.stuck is not None:
+            return self.stuck
+        self.eject()
+        if not self._hopper:
+            return FaultKind.EMPTY
+        self._due = [*self._due, *self._advance()]
+        if any(fault.kind is FaultKind.WIFI for fault in self._due):
+            self._due = [fault for fault in self._due if fault.kind is not FaultKind.WIFI]
+            self.note("feed refused: in use over Wi-Fi")
+            return FaultKind.WIFI
+        self.in_path = self._hopper.popleft()
+        trouble = next((fault for fault in self._due if fault.at_feed), None)
+        if trouble is not None:
+            self._due.remove(trouble)
+            self.block(trouble.kind)
+            return trouble.kind
+        self.note(f"sheet {self.in_path.number} of batch {self.in_path.batch} fed")
+        return self.in_path
+
+    def eject(self) -> None:
+        """Let the sheet in the path go into the tray."""
+        self.in_path = None
+
+    def due(self, side: Side) -> Fault | None:
+        """Return the fault that waits on this side of the sheet in the path, if any."""
+        return next((fault for fault in self._due if (fault.side or Side.FRONT) is side), None)
+
+    def played(self, fault: Fault) -> None:
+        """Strike a fault off: it has happened."""
+        self._due.remove(fault)
+        self.note(f"fault played: {fault.kind}")
+
+    def block(self, kind: FaultKind) -> None:
+        """Stop the paper where it is: jam, double feed, or a cover opened in mid-page."""
+        if kind not in IN_THE_PATH:
+            raise ValueError(f"{kind} does not stop the paper")
+        self.note(f"{kind} at sheet {self.in_path.number if self.in_path else '?'}")
+        if kind is FaultKind.COVER:
+            self.cover_open = True
+            self._return_sheet()
+        else:
+            self.stuck = kind
+
+    def record(self, side: Delivered) -> None:
+        """Remember a side whose last byte was sent."""
+        self.delivered.append(side)
+        self.note(f"sheet {side.sheet.number} {side.side} sent, {side.byte_count} bytes")
+
+    def violation(self, what: str) -> None:
+        """Remember that the host broke the protocol."""
+        self.errors.append(what)
+        self.note(f"protocol error: {what}")
+
+    def note(self, what: str) -> None:
+        """Write a line into the log."""
+        self.log.append(Event(datetime.now(UTC), what))
+
+    def _advance(self) -> list[Fault]:
+        """Count one sheet and return the faults whose turn it is."""
+        for armed in self._armed:
+            armed.sheets_left -= 1
+        turn = [armed.fault for armed in self._armed if armed.sheets_left <= 0]
+        self._armed = [armed for armed in self._armed if armed.sheets_left > 0]
+        return turn
+
+    def _return_sheet(self) -> None:
+        if self.in_path is not None:
+            self._hopper.appendleft(self.in_path)
+            self.in_path = None
+            self.note("the sheet is put back into the feeder")
+
+    def _tell(self) -> None:
+        for listener in list(self.on_plug):
+            listener()

@@ -1,0 +1,30 @@
+"""The table that `python -m tests.bench` prints."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.bench.measure import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One contestant: what was measured, who, the medians, and the medians of the peer that ratios refer to."""
+
+    what: str
+    who: str
+    result: Sample
+    peer: Sample
+
+
+_HEAD = f"{'what':<40} {'who':<18} {'wall s':>8} {'cpu s':>8} {'peak MB':>8} {'wall ×':>7} {'cpu ×':>7} {'peak ×':>7}"
+
+
+def lines(rows: Iterable[Row]) -> Iterable[str]:
+    """Yield the table line by line; × is the ratio to the peer (below 1: cheaper)."""
+    yield _HEAD
+    for row in rows:
+        own, peer = row.result, row.peer
+        yield (
+            f"{row.what:<40} {row.who:<18} {own.wall_s:>8.2f} {own.cpu_s:>8.2f} {own.peak_mb:>8.0f} "
+            f"{own.wall_s / peer.wall_s:>7.2f} {own.cpu_s / peer.cpu_s:>7.2f} {own.peak_mb / peer.peak_mb:>7.2f}"
+        )

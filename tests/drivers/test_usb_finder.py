@@ -1,0 +1,174 @@
+"""The door of the USB family: who is sighted, who is gone, who may be opened."""
+
+import errno
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import pytest
+import usb.core
+
+from drivers.errors import Busy, Refused, Unreachable
+from drivers.port import Gone, Sighting
+from drivers.usb.finder import UsbFinder
+from tests.drivers.fake_ix500 import FakeIx500
+from tests.drivers.fake_usb import FakeBackend, FakeUnit, failure
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def unit(serial: int = 700, address: int = 5, product_id: int = 0x132B) -> FakeUnit:
+    return FakeUnit(FakeIx500(serial=serial).answer, address=address, product_id=product_id)
+
+
+def finder(*units: FakeUnit) -> tuple[UsbFinder, FakeBackend]:
+    backend = FakeBackend(*units)
+    return UsbFinder(backend, lambda: NOW, poll_s=0), backend
+
+
+async def test_a_unit_is_sighted_by_its_own_answer_and_left_closed() -> None:
+    there = unit()
+    found, _ = finder(there)
+    async with aclosing(found.sightings()) as sightings:
+        assert await anext(sightings) == Sighting(
+            id="usb:iX500:700",
+            model="iX500",
+            via="usb",
+            address="usb 1-5",
+            fingerprint="ScanSnap iX500/700",
+            seen_at=NOW,
+        )
+    assert there.opcodes == [0x12, 0x12, 0x1D, 0x1C]
+    assert there.calls[-1] == "close"
+
+
+async def test_a_unit_that_left_is_gone_and_comes_back_under_its_id() -> None:
+    there = unit()
+    found, bus = finder(there)
+    async with aclosing(found.sightings()) as sightings:
+        first = await anext(sightings)
+        bus.units.clear()
+        assert await anext(sightings) == Gone(first.id)
+        bus.units.append(unit(address=6))
+        back = await anext(sightings)
+        assert isinstance(back, Sighting)
+        assert (back.id, back.address) == (first.id, "usb 1-6")
+
+
+async def test_a_device_outside_the_table_is_never_touched() -> None:
+    stranger, there = unit(product_id=0x1156, address=4), unit()
+    found, _ = finder(stranger, there)
+    async with aclosing(found.sightings()) as sightings:
+        await anext(sightings)
+    assert stranger.calls == []
+
+
+async def test_a_unit_that_is_held_is_asked_again_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    held, later = unit(), unit(serial=9, address=6)
+    held.claim_error = failure(errno.EBUSY)
+    found, bus = finder(held)
+    polls = 0
+
+    def listed() -> list[FakeUnit]:
+        nonlocal polls
+        polls += 1
+        if polls == 4:
+            held.claim_error = None
+        return [held]
+
+    bus.enumerate_devices = lambda: iter(listed())  # type: ignore[method-assign]
+    with caplog.at_level(logging.WARNING):
+        async with aclosing(found.sightings()) as sightings:
+            assert (await anext(sightings)).id == "usb:iX500:700"
+    assert polls == 4
+    assert len(caplog.records) == 1
+    assert later.calls == []
+
+
+async def test_a_stranger_with_a_known_usb_identity_is_no_sighting(caplog: pytest.LogCaptureFixture) -> None:
+    fake = FakeUnit(FakeIx500(inquiry=b"\xff" * 96).answer)
+    found, bus = finder(fake)
+    async with aclosing(found.sightings()) as sightings:
+        bus.units.append(unit(serial=1, address=7))
+        assert (await anext(sightings)).id == "usb:iX500:1"
+    assert "1-5" in caplog.text
+
+
+async def test_a_bus_that_cannot_be_listed_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    found, bus = finder(unit())
+    answers = iter([usb.core.USBError("no", -99, errno.EIO), None])
+
+    def enumerate_devices() -> object:
+        error = next(answers, None)
+        if error is not None:
+            raise error
+        return iter(bus.units)
+
+    bus.enumerate_devices = enumerate_devices  # type: ignore[method-assign,assignment]
+    async with aclosing(found.sightings()) as sightings:
+        assert (await anext(sightings)).id == "usb:iX500:700"
+    assert len(caplog.records) == 1
+
+
+async def test_what_a_dead_host_left_in_the_pipe_does_not_hide_the_unit() -> None:
+    there = unit()
+    there.pending = [b"\xff\xd8 rest of a page " * 10, b"\x53" + bytes(12)]
+    found, _ = finder(there)
+    async with aclosing(found.sightings()) as sightings:
+        assert (await anext(sightings)).id == "usb:iX500:700"
+
+
+async def sighted(found: UsbFinder) -> str:
+    sightings: AsyncGenerator[Sighting | Gone] = found.sightings()
+    async with aclosing(sightings):
+        return (await anext(sightings)).id
+
+
+async def test_opening_asks_again_and_recovers_the_unit() -> None:
+    there = unit()
+    found, _ = finder(there)
+    sighting_id = await sighted(found)
+    there.log.clear()
+    scanner = await found.open(sighting_id)
+    assert scanner.id == sighting_id
+    assert there.opcodes == [0x12, 0x12, 0x1D, 0x1C, 0x00, 0xF1, 0x15]
+    await scanner.close()
+
+
+async def test_another_unit_in_its_place_is_refused() -> None:
+    there = unit()
+    found, bus = finder(there)
+    sighting_id = await sighted(found)
+    bus.units[:] = [unit(serial=701)]
+    with pytest.raises(Refused):
+        await found.open(sighting_id)
+    assert bus.units[0].calls[-1] == "close"
+
+
+async def test_a_unit_never_sighted_or_gone_is_unreachable() -> None:
+    found, bus = finder(unit())
+    with pytest.raises(Unreachable):
+        await found.open("usb:iX500:1")
+    sighting_id = await sighted(found)
+    bus.units.clear()
+    with pytest.raises(Unreachable):
+        await found.open(sighting_id)
+
+
+async def test_an_open_unit_is_not_asked_who_it_is_and_not_opened_twice() -> None:
+    there = unit()
+    found, bus = finder(there)
+    sighting_id = await sighted(found)
+    scanner = await found.open(sighting_id)
+    there.log.clear()
+    there.calls.clear()
+    async with aclosing(found.sightings()) as sightings:
+        assert (await anext(sightings)).id == sighting_id
+        bus.units.append(unit(serial=2, address=9))
+        assert (await anext(sightings)).id == "usb:iX500:2"
+        assert (there.log, there.calls) == ([], [])
+    with pytest.raises(Busy):
+        await found.open(sighting_id)
+    await scanner.close()
+    await (await found.open(sighting_id)).close()
