@@ -157,9 +157,14 @@ def recover() -> Dialogue[None]:
 
 
 def _block(command: Command, reply: Reply) -> Block:
-    """Return the data that counts: with ILI, the sense's residual is right and the transfer may hold more."""
+    """Return the data that counts: with ILI, the sense's residual is right and the transfer may hold more.
+
+    A short block comes with ILI or EOM (protocols/fujitsu-usb.md 6.1); without, the page would have a hole.
+    """
     sense = reply.sense
     if sense is None or not sense.ili:
+        if 0 < len(reply.data) < command.data_in_length and not (sense and sense.eom):
+            raise PeerError(f"The scanner lost image data: {len(reply.data)} of {command.data_in_length} bytes came")
         return Block(reply.data, end=False)
     count = command.data_in_length - sense.information
     if not 0 <= count <= len(reply.data):

@@ -15,7 +15,7 @@ from drivers.port import Gone, Sighting
 from drivers.scsi import flow
 from drivers.scsi.job import Identity
 from drivers.usb.link import Link, enumerate_devices
-from drivers.usb.scanner import UsbScanner
+from drivers.usb.scanner import UsbScanner, seen
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class UsbFinder:
                 if _sighting_id(model, identity) != sighting_id:
                     raise Refused("Another scanner is plugged in where this one was")
                 await link.run(flow.recover())
+                before = seen(await link.run(flow.status()))
             except BaseException:
                 await link.close()
                 raise
@@ -81,6 +82,7 @@ class UsbFinder:
             model=model,
             identity=identity,
             link=link,
+            before=before,
             now=self._now,
             closed=lambda: self._open.discard(place),
         )

@@ -10,6 +10,7 @@ from drivers.errors import DriverError, PaperError, PaperFault
 from drivers.models import Model
 from drivers.port import Capabilities, Cause, Page, Press, Profile, Side, Status
 from drivers.scsi import flow
+from drivers.scsi.blocks import HardwareStatus
 from drivers.scsi.flow import Dialogue, Result
 from drivers.scsi.job import Identity, capabilities, plan
 from drivers.scsi.wire import WindowId
@@ -30,7 +31,7 @@ def _never() -> bool:
 class UsbScanner:
     """An open unit. Dialogues take turns; while a batch runs, `presses` asks nothing.
 
-    `id` is that of the sighting; `identity` what the unit answered at opening; `now` an aware UTC clock.
+    `id` is that of the sighting; `identity` and `before` are what the unit answered at opening; `now`: aware UTC.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class UsbScanner:
         model: Model,
         identity: Identity,
         link: Link,
+        before: Status,
         now: Callable[[], datetime],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         closed: Callable[[], None] = lambda: None,
@@ -53,7 +55,7 @@ class UsbScanner:
         self._closed = closed
         self._turn = asyncio.Lock()
         self._batch = asyncio.Lock()
-        self._before: Status | None = None
+        self._before = before
 
     @property
     def id(self) -> str:
@@ -67,21 +69,19 @@ class UsbScanner:
 
     async def status(self) -> Status:
         """Ask once for hopper, button and cover."""
-        answer = await self._run(flow.status())
-        return Status(paper=not answer.hopper_empty, button=answer.button, cover_open=answer.cover_open)
+        return seen(await self._run(flow.status()))
 
     async def presses(self, *, eager: Callable[[], bool] = _never) -> AsyncGenerator[Press]:
         """Poll until closed; a press is a button that went down, or paper in a hopper that was empty.
 
-        The first poll after opening is only the measure for the next: what lay or was held then is no press.
+        Measured from the opening: what lay or was held then is no press.
         """
         while True:
             if not self._batch.locked():
                 before, self._before = self._before, await self.status()
-                for cause in _edges(before or self._before, self._before):
+                for cause in _edges(before, self._before):
                     yield Press(unit=self._id, at=self._now(), cause=cause)
-            paper = self._before is not None and self._before.paper
-            await self._pause(_FAST_POLL_S if paper or eager() else _IDLE_POLL_S)
+            await self._pause(_FAST_POLL_S if self._before.paper or eager() else _IDLE_POLL_S)
 
     async def scan(self, profile: Profile) -> AsyncGenerator[Page]:
         """Feed and yield pages until the hopper is empty, front before back.
@@ -131,8 +131,12 @@ class UsbScanner:
 
     def _hopper_ran_empty(self) -> None:
         """Take note, so that paper loaded before the next poll counts as new."""
-        if self._before is not None:
-            self._before = replace(self._before, paper=False)
+        self._before = replace(self._before, paper=False)
+
+
+def seen(answer: HardwareStatus) -> Status:
+    """Return what matters of a unit's answer to GET HW STATUS."""
+    return Status(paper=not answer.hopper_empty, button=answer.button, cover_open=answer.cover_open)
 
 
 def _edges(before: Status, now: Status) -> Iterator[Cause]:

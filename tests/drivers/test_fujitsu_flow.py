@@ -225,7 +225,12 @@ def test_a_residual_that_the_data_contradicts_is_the_peers_fault(residual: int) 
 
 
 def test_no_data_yet_is_waited_for() -> None:
-    assert read(NO_DATA, BUSY, GOOD, Reply(ScsiStatus.GOOD, b"x")) == Block(b"x", end=False)
+    assert read(NO_DATA, BUSY, GOOD, Reply(ScsiStatus.GOOD, bytes(100))) == Block(bytes(100), end=False)
+
+
+def test_a_short_block_that_is_not_called_short_has_a_hole() -> None:
+    with pytest.raises(PeerError, match="lost image data"):
+        read(Reply(ScsiStatus.GOOD, bytes(99)))
 
 
 def test_a_unit_that_sends_nothing_for_a_minute_is_given_up() -> None:

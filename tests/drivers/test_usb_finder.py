@@ -132,7 +132,7 @@ async def test_opening_asks_again_and_recovers_the_unit() -> None:
     there.log.clear()
     scanner = await found.open(sighting_id)
     assert scanner.id == sighting_id
-    assert there.opcodes == [0x12, 0x12, 0x1D, 0x1C, 0x00, 0xF1, 0x15]
+    assert there.opcodes == [0x12, 0x12, 0x1D, 0x1C, 0x00, 0xF1, 0x15, 0xC2]
     await scanner.close()
 
 

@@ -316,6 +316,17 @@ async def test_paper_that_lay_there_at_opening_is_no_press() -> None:
     assert (await pressed(unit, setter(unit)))[0] == []
 
 
+async def test_a_button_held_at_opening_is_no_press_and_one_pressed_right_after_it_is() -> None:
+    unit = Unit()
+    unit.state.button = 0x20
+    assert (await pressed(unit, setter(unit)))[0] == []
+    unit = Unit()
+    async with opened(unit) as scanner:
+        unit.state.button = 0x20
+        async with aclosing(scanner.presses()) as presses:
+            assert (await anext(presses)).cause is Cause.BUTTON
+
+
 async def test_polls_are_slow_without_paper_and_fast_with_it_or_on_request() -> None:
     unit = Unit()
     assert (await pressed(unit, setter(unit), setter(unit, paper=True)))[1] == [1.0, 1.0, 0.1]
