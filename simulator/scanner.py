@@ -53,6 +53,7 @@ class VirtualScanner:
         self.plugged = True
         self.cover_open = False
         self.pressed_once = False
+        self.polls = 0
         self.in_path: Sheet | None = None
         self.stuck: FaultKind | None = None
         self.delivered: list[Delivered] = []
@@ -156,6 +157,7 @@ class VirtualScanner:
 
     def poll_button(self) -> bool:
         """Return whether the button is down; a press that was seen is over."""
+        self.polls += 1
         down = self.button_down
         self._released_at_s = 0.0
         return down

@@ -5,13 +5,14 @@ What the host does wrong goes to `scanner.errors`, whether or not the unit would
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from simulator.faults import IN_THE_PATH, Fault, FaultKind
 from simulator.scanner import VirtualScanner
-from simulator.scsi import blocks
+from simulator.scsi import blocks, replies
 from simulator.scsi.blocks import FieldError, Window
+from simulator.scsi.identity import Identity
 from simulator.scsi.page import SIDES, SideImage, renderer
+from simulator.scsi.replies import Check, Reply
 from simulator.scsi.wire import SENSE_LENGTH, Command, Op, Sense, Status
 from simulator.sheets import QTables, Sheet
 
@@ -19,56 +20,16 @@ _PATIENCE_S = 0.25  # a readiness question is held back so long; a host that is 
 _AUTO_LENGTH = 0x80  # mode page 3C, byte 3
 _BUFFERING_MASK, _BUFFERING_ON = 0xC0, 0xC0  # mode page 3A, byte 2
 
-_BAD_CDB = Sense(5, 0x24, 0x00)
-_BAD_LENGTH = Sense(5, 0x1A, 0x00)
-_BAD_COMMAND = Sense(5, 0x20, 0x00)
-_BAD_ORDER = Sense(5, 0x2C, 0x00)
-_NO_DATA = Sense(3, 0x80, 0x13)
-_TROUBLE: dict[FaultKind, Sense] = {
-    FaultKind.JAM: Sense(3, 0x80, 0x01),
-    FaultKind.COVER: Sense(3, 0x80, 0x02),
-    FaultKind.EMPTY: Sense(3, 0x80, 0x03),
-    FaultKind.DOUBLE_FEED: Sense(3, 0x80, 0x07),
-    FaultKind.WIFI: Sense(3, 0x80, 0x33),
-}
 _BROKEN_TRANSPORT = frozenset({FaultKind.STALL, FaultKind.GARBAGE_STATUS})
-_DIAGNOSTICS: dict[bytes, int] = {
-    b"GET DEVICE ID   ": 0x10,
-    b"SET PRE READMODE": 0x20,
-    b"SET POWOFF TIME ": 0x12,
-}
-_DEVICE_ID = b"GET DEVICE ID   "
-_DEVICE_ID_LENGTH = 10
 _CONTROL_CANCEL = 0x04
 _CONTROL_NOTHING = frozenset({0x00, 0x03, 0x05, 0x06, 0x07})  # ADF; lamp off, on, normal, saving
 _READY = 0x10
 _EJECT, _FEED, _HALT = 0x00, 0x01, 0x04
 _IMAGE, _PIXEL_SIZE, _PAPER_SIZE = 0x00, 0x80, 0x81
 _LUT, _Q_TABLE = 0x83, 0x88
-_VPD_PAGE = 0xF0
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Status and data of one command; `broken`: how the transport is to spoil it."""
-
-    status: Status
-    data: bytes = b""
-    broken: FaultKind | None = None
-
-
-class Check(Exception):
-    """CHECK CONDITION with this sense; `data` goes out all the same, `violation` if the host is to blame."""
-
-    def __init__(self, sense: Sense, data: bytes = b"", violation: str = "") -> None:
-        super().__init__(violation or str(sense))
-        self.sense = sense
-        self.data = data
-        self.violation = violation
 
 
 _Handler = Callable[[Command, bytes], Awaitable[Reply]]
-_GOOD = Reply(Status.GOOD)
 
 
 class Target:
@@ -81,28 +42,28 @@ class Target:
         self._mode: dict[int, bytes] = {}
         self._qtables: QTables | None = None
         self._lut = b""
-        self._diagnostic = b""
         self._sheet: Sheet | None = None
         self._sides: dict[int, SideImage] = {}
         self._in_batch = False
         self._cancel_owed = False
         self._ready_at_s = 0.0
+        self._identity = identity = Identity(scanner)
         self._handlers: dict[int, _Handler] = {
             Op.TEST_UNIT_READY: self._nothing,
             Op.RESERVE: self._nothing,
             Op.RELEASE: self._nothing,
             Op.REQUEST_SENSE: self._request_sense,
-            Op.INQUIRY: self._inquiry,
-            Op.MODE_SENSE: self._mode_sense,
+            Op.INQUIRY: identity.inquiry,
+            Op.MODE_SENSE: identity.mode_sense,
             Op.MODE_SELECT: self._mode_select,
-            Op.SEND_DIAGNOSTIC: self._send_diagnostic,
-            Op.READ_DIAGNOSTIC: self._read_diagnostic,
+            Op.SEND_DIAGNOSTIC: identity.send_diagnostic,
+            Op.READ_DIAGNOSTIC: identity.read_diagnostic,
             Op.SET_WINDOW: self._set_window,
             Op.SEND: self._send,
             Op.OBJECT_POSITION: self._object_position,
             Op.SCAN: self._scan,
             Op.READ: self._read,
-            Op.HARDWARE_STATUS: self._hardware_status,
+            Op.HARDWARE_STATUS: identity.hardware_status,
             Op.SCANNER_CONTROL: self._scanner_control,
         }
 
@@ -114,10 +75,10 @@ class Target:
             self._sense = None
         try:
             if len(data_out) != command.out_length:
-                raise Check(_BAD_LENGTH, violation=_lengths(command, data_out))
+                raise Check(replies.BAD_LENGTH, violation=_lengths(command, data_out))
             handler = self._handlers.get(command.op)
             if handler is None:
-                raise Check(_BAD_COMMAND)
+                raise Check(replies.BAD_COMMAND)
             reply = await handler(command, data_out)
         except Check as check:
             self._sense = check.sense
@@ -133,15 +94,14 @@ class Target:
     async def reset(self) -> None:
         """Forget everything, as without power."""
         await self._discard()
+        self._identity.reset()
         self._sense = None
         self._windows, self._mode = {}, {}
-        self._qtables, self._lut, self._diagnostic = None, b"", b""
+        self._qtables, self._lut = None, b""
         self._in_batch = self._cancel_owed = False
 
-    # --- who are you
-
     async def _nothing(self, _command: Command, _data: bytes) -> Reply:
-        return _GOOD
+        return replies.GOOD
 
     async def _request_sense(self, command: Command, _data: bytes) -> Reply:
         if command.in_length != SENSE_LENGTH:
@@ -149,58 +109,14 @@ class Target:
         sense, self._sense = self._sense or Sense(0), None
         return Reply(Status.GOOD, sense.encode())
 
-    async def _inquiry(self, command: Command, _data: bytes) -> Reply:
-        vital, page = command.cdb[1] & 1, command.cdb[2]
-        if vital and page == _VPD_PAGE:
-            return Reply(Status.GOOD, self._scanner.model.vpd)
-        if vital or page:
-            raise Check(_BAD_CDB)
-        return Reply(Status.GOOD, blocks.inquiry(self._scanner.model))
-
-    async def _send_diagnostic(self, _command: Command, data: bytes) -> Reply:
-        name = data[:16]
-        if name not in _DIAGNOSTICS:
-            raise FieldError(0, f"unknown diagnostic {name!r}")
-        if len(data) != _DIAGNOSTICS[name]:
-            raise Check(_BAD_LENGTH, violation=f"{name.decode()}: {len(data)} bytes, not {_DIAGNOSTICS[name]}")
-        self._diagnostic = name
-        return _GOOD
-
-    async def _read_diagnostic(self, command: Command, _data: bytes) -> Reply:
-        if self._diagnostic != _DEVICE_ID:
-            raise Check(_BAD_ORDER, violation="READ DIAGNOSTIC without a question before it")
-        if command.in_length != _DEVICE_ID_LENGTH:
-            self._scanner.violation(f"GET DEVICE ID is read with {command.in_length} bytes, not {_DEVICE_ID_LENGTH}")
-        self._diagnostic = b""
-        return Reply(Status.GOOD, self._scanner.spec.serial.to_bytes(4, "big").ljust(_DEVICE_ID_LENGTH, b"\0"))
-
-    async def _hardware_status(self, command: Command, _data: bytes) -> Reply:
-        scanner = self._scanner
-        status = blocks.hardware_status(
-            scanner.model,
-            empty=not scanner.sheets,
-            cover_open=scanner.cover_open,
-            in_path=scanner.in_path is not None,
-            double_feed=scanner.stuck is FaultKind.DOUBLE_FEED,
-            button=scanner.poll_button(),
-            virgin=not scanner.pressed_once,
-        )
-        return Reply(Status.GOOD, status)
-
     # --- settings of a batch
-
-    async def _mode_sense(self, command: Command, _data: bytes) -> Reply:
-        page = command.cdb[2]
-        if page not in self._scanner.model.mode_pages:
-            raise Check(_BAD_CDB)
-        return Reply(Status.GOOD, blocks.mode_sense(page))
 
     async def _mode_select(self, _command: Command, data: bytes) -> Reply:
         page, settings = blocks.parse_mode_page(data)
         if page not in self._scanner.model.mode_pages:
             raise FieldError(4, f"mode page {page:02x}")
         self._mode[page] = settings
-        return _GOOD
+        return replies.GOOD
 
     async def _set_window(self, _command: Command, data: bytes) -> Reply:
         if self._in_batch:
@@ -209,7 +125,7 @@ class Target:
         windows = blocks.parse_windows(data, self._scanner.model)
         await self._discard()
         self._windows = {window.id: window for window in windows}
-        return _GOOD
+        return replies.GOOD
 
     async def _send(self, command: Command, data: bytes) -> Reply:
         match command.cdb[2]:
@@ -220,8 +136,8 @@ class Target:
             case kind if kind == _Q_TABLE:
                 self._qtables = blocks.parse_q_table(data)
             case _:
-                raise Check(_BAD_CDB)
-        return _GOOD
+                raise Check(replies.BAD_CDB)
+        return replies.GOOD
 
     # --- paper
 
@@ -233,12 +149,12 @@ class Target:
                 await self._discard()
                 self._in_batch = False
             case _:
-                raise Check(_BAD_CDB)
-        return _GOOD
+                raise Check(replies.BAD_CDB)
+        return replies.GOOD
 
     async def _feed(self) -> None:
         if not self._windows:
-            raise Check(_BAD_ORDER, violation="feed without a window")
+            raise Check(replies.BAD_ORDER, violation="feed without a window")
         self._owes_no_cancel()
         unread = [side.side for side in self._sides.values() if not side.complete]
         if unread:
@@ -248,7 +164,7 @@ class Target:
         if isinstance(outcome, FaultKind):
             self._in_batch = False
             self._cancel_owed = outcome is FaultKind.EMPTY and self._scanner.model.wants_cancel
-            raise Check(_TROUBLE[outcome])
+            raise Check(replies.TROUBLE[outcome])
         self._sheet = outcome
         self._ready_at_s = self._next_ready_s()
         self._in_batch = True
@@ -262,10 +178,10 @@ class Target:
 
     async def _scan(self, _command: Command, data: bytes) -> Reply:
         if self._sheet is None or self._sides or not data or any(id_ not in self._windows for id_ in data):
-            raise Check(_BAD_ORDER, violation=f"SCAN of windows {data.hex(' ')} out of order")
+            raise Check(replies.BAD_ORDER, violation=f"SCAN of windows {data.hex(' ')} out of order")
         for id_ in data:
             self._sides[id_] = self._side_image(self._sheet, self._windows[id_])
-        return _GOOD
+        return replies.GOOD
 
     def _side_image(self, sheet: Sheet, window: Window) -> SideImage:
         if window.lut and not self._lut:
@@ -283,22 +199,22 @@ class Target:
     async def _scanner_control(self, command: Command, _data: bytes) -> Reply:
         if command.cdb[1] & _READY:
             await self._image_ready(self._side(command.cdb[2]), command.be(6, 3))
-            return _GOOD
+            return replies.GOOD
         function = command.cdb[1] & 0x0F | command.cdb[2] << 4
         if function == _CONTROL_CANCEL:
             await self._discard()
             self._in_batch = self._cancel_owed = False
         elif function not in _CONTROL_NOTHING:
-            raise Check(_BAD_CDB)
-        return _GOOD
+            raise Check(replies.BAD_CDB)
+        return replies.GOOD
 
     async def _image_ready(self, side: SideImage, length: int) -> None:
         side.announced = length
         if side.busy_polls:
             side.busy_polls -= 1
-            raise Check(_NO_DATA)
+            raise Check(replies.NO_DATA)
         if not await side.ready(_PATIENCE_S):
-            raise Check(_NO_DATA)
+            raise Check(replies.NO_DATA)
 
     # --- images
 
@@ -311,7 +227,7 @@ class Target:
             case kind if kind == _PAPER_SIZE:
                 return Reply(Status.GOOD, bytes(8))
             case _:
-                raise Check(_BAD_CDB)
+                raise Check(replies.BAD_CDB)
 
     def _pixel_size(self, id_: int) -> bytes:
         self._side(id_)
@@ -352,7 +268,7 @@ class Target:
             await self._discard(eject=False)
             self._in_batch = False
             self._scanner.block(fault.kind)
-            raise Check(_TROUBLE[fault.kind])
+            raise Check(replies.TROUBLE[fault.kind])
         if fault.kind is FaultKind.UNPLUG_MID_PAGE:
             self._scanner.unplug()
         if fault.kind is FaultKind.TRUNCATED_JPEG:
@@ -361,7 +277,7 @@ class Target:
 
     def _side(self, id_: int) -> SideImage:
         if id_ not in self._sides:
-            raise Check(_BAD_ORDER, violation=f"window {id_:02x} is asked for and was not scanned")
+            raise Check(replies.BAD_ORDER, violation=f"window {id_:02x} is asked for and was not scanned")
         return self._sides[id_]
 
     def _owes_no_cancel(self) -> None:

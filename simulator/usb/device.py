@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from simulator.faults import FaultKind
 from simulator.scanner import VirtualScanner
-from simulator.scsi.server import Reply, Target
+from simulator.scsi.replies import Reply
+from simulator.scsi.server import Target
 from simulator.scsi.wire import Command, WireError, parse_envelope, status_frame
 from simulator.usb import descriptors
 from simulator.usb.descriptors import BULK_IN, BULK_OUT, MAX_PACKET_BYTES
