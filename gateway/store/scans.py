@@ -68,15 +68,18 @@ class Scans:
                 )
             )
 
-    async def set_state(self, scan: ScanId, state: ScanState, *, at: datetime, reason: str = "") -> None:
-        """Move a scan to a state; the time goes where the state wants it."""
-        values: dict[str, Any] = {"state": state, "reason": reason}
-        if state is ScanState.PAUSED:
+    async def move(self, scan: ScanId, before: ScanState, after: ScanState, *, at: datetime, reason: str = "") -> bool:
+        """Move a scan from one state to another; False if it was not in the first. The time goes where it belongs."""
+        values: dict[str, Any] = {"state": after, "reason": reason}
+        if after is ScanState.PAUSED:
             values["paused_at"] = at
-        elif state in (ScanState.STORED, ScanState.INCOMPLETE):
+        elif after in (ScanState.STORED, ScanState.INCOMPLETE):
             values["ended_at"] = at
         async with self._engine.begin() as connection:
-            await connection.execute(update(scans).where(scans.c.id == scan).values(values))
+            moved = await connection.execute(
+                update(scans).where(scans.c.id == scan, scans.c.state == before).values(values)
+            )
+            return bool(moved.rowcount)
 
     async def forget_empty(self, scan: ScanId) -> None:
         """Remove a scan that never had a page."""

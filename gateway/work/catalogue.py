@@ -24,17 +24,17 @@ from gateway.core.model import (
     UnitId,
     UnitState,
 )
-from gateway.core.scan import Event as ScanEvent
-from gateway.core.scan import step as scan_step
 from gateway.destinations.port import DestinationError
 from gateway.store.store import Store
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
 from gateway.work.outcomes import Denied
+from gateway.work.paused import finish
 from gateway.work.ports import Ports
 from gateway.work.record import entry
 from gateway.work.watch import Watch
 
+NOT_PAUSED = Denied("not_paused", "Only a paused scan can be finished.", 409)
 NOT_FOUND = Denied("not_found", "There is no such thing in this account.", 404)
 SENTENCES = {
     Reason.ACCOUNT_NOT_ACTIVE: "Held: the account is not active.",
@@ -217,31 +217,29 @@ class Catalogue:
         reasons = [d.delivery.reason for d in deliveries if d.delivery.reason]
         return ScanView(scan, deliveries, any(d.held for d in deliveries), reasons[0] if reasons else "")
 
-    async def finish_scan(self, account: AccountId, scan_id: ScanId, *, peer: str) -> Scan | Denied:
+    async def finish_scan(self, account: AccountId, scan_id: ScanId) -> Denied | None:
         """Finish a paused scan with the pages it has; it is delivered marked as incomplete."""
         scan = await self._store.scans.get(scan_id)
         if scan is None or scan.account != account:
             return NOT_FOUND
         if scan.state is not ScanState.PAUSED:
-            return Denied("not_paused", "Only a paused scan can be finished.", 409)
-        now = self._clock.now()
-        state = scan_step(scan.state, ScanEvent.GIVE_UP)
-        await self._store.scans.set_state(scan.id, state, at=now.utc, reason=scan.reason)
-        self._hub.tell(account, "scans")
-        return replace(scan, state=state)
+            return NOT_PAUSED
+        if not await finish(self._store, self._hub, scan, self._clock.now().utc):
+            return NOT_PAUSED
+        return None
 
-    async def retry(self, account: AccountId, delivery_id: DeliveryId, *, peer: str) -> Delivery | Denied:
+    async def retry(self, account: AccountId, delivery_id: DeliveryId) -> Denied | None:
         """Try a failed delivery again now."""
         delivery = await self._store.deliveries.get(delivery_id)
         if delivery is None or delivery.account != account:
             return NOT_FOUND
         if delivery.state is not DeliveryState.FAILED:
             return Denied("not_failed", "Only a failed delivery can be tried again.", 409)
-        now = self._clock.now()
         state = delivery_step(delivery.state, Event.RETRY)
-        await self._store.deliveries.move(delivery_id, (delivery.state,), state, next_try_at=now.utc)
+        now = self._clock.now().utc
+        await self._store.deliveries.move(delivery_id, (delivery.state,), state, next_try_at=now)
         self._hub.tell(account, "scans")
-        return replace(delivery, state=state, reason="")
+        return None
 
     async def held_count(self, account: AccountId) -> int:
         """Return how many scans wait for the gate or for a destination."""

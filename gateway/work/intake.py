@@ -106,8 +106,9 @@ class Intake:
         now = self._clock.now().utc
         paused = await self._store.scans.paused_on(unit.id)
         if paused is not None and paused.account == unit.owner and _fresh(paused, now - scans.RESUME_SPAN):
-            await self._store.scans.set_state(paused.id, scans.step(paused.state, scans.Event.PRESS), at=now)
-            return replace(paused, state=ScanState.RECEIVING)
+            state = scans.step(paused.state, scans.Event.PRESS)
+            if await self._store.scans.move(paused.id, paused.state, state, at=now):
+                return replace(paused, state=state)
         scan = Scan(
             id=ScanId(uuid.uuid4().hex),
             account=unit.owner,
@@ -177,8 +178,8 @@ class Intake:
         return replace(row, mac=mac, path=draft.keep(facts, mac))
 
     async def _end(self, scan: Scan) -> None:
-        now = self._clock.now().utc
-        await self._store.scans.set_state(scan.id, scans.step(ScanState.RECEIVING, scans.Event.END), at=now)
+        now, state = self._clock.now().utc, ScanState.RECEIVING
+        await self._store.scans.move(scan.id, state, scans.step(state, scans.Event.END), at=now)
         self._hub.tell(scan.account, "scans")
 
     async def _paper(self, scan: Scan, error: PaperError) -> None:
@@ -192,9 +193,8 @@ class Intake:
             await self._pause(scan, str(error))
 
     async def _pause(self, scan: Scan, reason: str) -> None:
-        now = self._clock.now().utc
-        state = scans.step(ScanState.RECEIVING, scans.Event.FAULT)
-        await self._store.scans.set_state(scan.id, state, at=now, reason=reason)
+        now, state = self._clock.now().utc, ScanState.RECEIVING
+        await self._store.scans.move(scan.id, state, scans.step(state, scans.Event.FAULT), at=now, reason=reason)
         self._hub.tell(scan.account, "scans")
 
 

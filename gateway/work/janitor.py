@@ -13,6 +13,7 @@ from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
 from gateway.work.hub import Hub
 from gateway.work.manifest import page_mac
+from gateway.work.paused import finish
 from gateway.work.record import entry
 from gateway.work.signin import SignIn
 
@@ -47,7 +48,7 @@ class Janitor:
             await self._adopt(sealed)
         for scan in await self._store.scans.in_state(ScanState.RECEIVING):
             state_after = scans.step(scan.state, scans.Event.FAULT)
-            await self._store.scans.set_state(scan.id, state_after, at=now.utc, reason=RESTARTED)
+            await self._store.scans.move(scan.id, scan.state, state_after, at=now.utc, reason=RESTARTED)
 
     async def _adopt(self, sealed: SealedFile) -> None:
         """Give a complete sealed file its row back, if its MAC says that it is ours."""
@@ -90,16 +91,7 @@ class Janitor:
         now = self._clock.now().utc
         for scan in await self._store.scans.in_state(ScanState.PAUSED):
             if scan.paused_at is not None and now - scan.paused_at >= scans.RESUME_SPAN:
-                await self.give_up(scan)
-
-    async def give_up(self, scan: Scan) -> None:
-        """Finish a paused scan with the pages it has; one without pages never was."""
-        if not await self._store.scans.pages(scan.id):
-            await self._store.scans.forget_empty(scan.id)
-        else:
-            state = scans.step(scan.state, scans.Event.GIVE_UP)
-            await self._store.scans.set_state(scan.id, state, at=self._clock.now().utc, reason=scan.reason)
-        self._hub.tell(scan.account, "scans")
+                await finish(self._store, self._hub, scan, now)
 
     async def _sessions(self) -> None:
         now = self._clock.now()

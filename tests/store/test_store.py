@@ -205,7 +205,8 @@ async def test_a_delivery_moves_only_from_where_it_is(store: Store) -> None:
     await store.scans.begin(SCAN)
     assert await store.deliveries.scans_without_deliveries(ACCOUNT.id) == ()
     await store.scans.add_page(a_page(1, "front"))
-    await store.scans.set_state(SCAN.id, ScanState.STORED, at=NOW.utc)
+    assert await store.scans.move(SCAN.id, ScanState.RECEIVING, ScanState.STORED, at=NOW.utc)
+    assert not await store.scans.move(SCAN.id, ScanState.RECEIVING, ScanState.PAUSED, at=NOW.utc)
     assert await store.deliveries.waiting_scans(ACCOUNT.id) == 1
     [scan] = await store.deliveries.scans_without_deliveries(ACCOUNT.id)
     planned = first_deliveries(scan, (DESTINATION,), NOW.utc)

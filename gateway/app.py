@@ -1,0 +1,159 @@
+"""The wiring root: builds every object once, in the order of the walk, and runs them as one group of named tasks."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from drivers.port import Finder, Sighting
+from drivers.usb.finder import UsbFinder
+from gateway.clock import Clock, SystemClock
+from gateway.core.account import fold_email
+from gateway.core.model import Unit
+from gateway.destinations.net import Guard
+from gateway.settings import Settings
+from gateway.store.spool import Spool
+from gateway.store.store import Store, open_store
+from gateway.vault.device import DeviceKey
+from gateway.vault.keyring import Keyring
+from gateway.web import server
+from gateway.work.catalogue import Catalogue
+from gateway.work.claim import Claims
+from gateway.work.enroll import Enroll
+from gateway.work.gatekeeper import Gatekeeper
+from gateway.work.hub import Hub
+from gateway.work.intake import Intake
+from gateway.work.janitor import Janitor
+from gateway.work.outbox import Outbox
+from gateway.work.passwords import Stretcher
+from gateway.work.ports import Ports
+from gateway.work.services import Services
+from gateway.work.setup import SetupToken
+from gateway.work.signin import SignIn
+from gateway.work.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The daemon, wired; `run()` until cancelled."""
+
+    settings: Settings
+    services: Services
+    janitor: Janitor
+    setup: SetupToken
+    site: web.Application
+
+    async def run(self, *, ready: Callable[[str], None] = lambda url: None) -> None:
+        """Sweep, listen, then watch and deliver until cancelled; `ready` gets the URL of the pages."""
+        await self.janitor.start()
+        if await self.services.signin.setup_required():
+            self.setup.renew()
+            log.warning("no account yet: the set-up token is in %s", self.setup.path)
+        async with _listening(self.site, self.settings) as url, asyncio.TaskGroup() as group:
+            group.create_task(self.services.watch.run(), name="watch")
+            group.create_task(self.services.outbox.run(), name="outbox")
+            group.create_task(self.janitor.run(), name="janitor")
+            ready(url)
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    usb_backend: object | None = None,
+    finders: Sequence[Finder] | None = None,
+) -> AsyncIterator[App]:
+    """Build the daemon from its settings; demonstration and tests pass other collaborators to the same function."""
+    clock = clock or SystemClock()
+    _private_folder(settings.paths.state)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    device = DeviceKey.load(settings.paths.state, Path(credentials) if credentials else None)
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.paths.state / "gateway.sqlite3")
+        stack.push_async_callback(store.close)
+        yield _wire(settings, clock, device, store, finders or (_usb(usb_backend, clock),))
+
+
+def _usb(backend: object | None, clock: Clock) -> Finder:
+    def now() -> datetime:
+        return clock.now().utc
+
+    return UsbFinder(backend, now)
+
+
+def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, finders: Sequence[Finder]) -> App:
+    spool = Spool(settings.paths.state / "spool")
+    keyring = Keyring()
+    hub = Hub()
+    stretcher = Stretcher()
+    setup = SetupToken(settings.paths.state)
+    signin = SignIn(clock=clock, store=store, device=device, keyring=keyring, stretcher=stretcher, setup=setup, hub=hub)
+    enroll = Enroll(clock=clock, store=store, device=device, stretcher=stretcher, signin=signin, hub=hub)
+    claims = Claims(clock=clock, store=store, hub=hub)
+
+    async def register(sighting: Sighting) -> Unit | None:
+        if settings.registration.policy != "usb" or sighting.via != "usb" or sighting.driven:
+            return None
+        owner = await store.accounts.by_email(fold_email(settings.registration.usb_owner))
+        return await claims.give(owner.id, sighting, how="usb") if owner else None
+
+    intake = Intake(clock=clock, store=store, spool=spool, device=device, hub=hub)
+    watch = Watch(finders=finders, store=store, claims=claims, hub=hub, scan=intake.scan, register=register)
+    gatekeeper = Gatekeeper(clock=clock, store=store, keyring=keyring)
+    guard = Guard(allow=settings.destinations.allow, own_ports=(settings.web.port,))
+    ports = Ports(store=store, device=device, guard=guard, settings=settings.destinations)
+    outbox = Outbox(
+        clock=clock,
+        store=store,
+        spool=spool,
+        device=device,
+        keyring=keyring,
+        gatekeeper=gatekeeper,
+        ports=ports,
+        hub=hub,
+    )
+    janitor = Janitor(clock=clock, store=store, spool=spool, device=device, signin=signin, hub=hub)
+    catalogue = Catalogue(clock=clock, store=store, watch=watch, ports=ports, gatekeeper=gatekeeper, hub=hub)
+    services = Services(
+        clock=clock,
+        settings=settings,
+        store=store,
+        signin=signin,
+        enroll=enroll,
+        claims=claims,
+        watch=watch,
+        intake=intake,
+        outbox=outbox,
+        catalogue=catalogue,
+        hub=hub,
+    )
+    return App(settings=settings, services=services, janitor=janitor, setup=setup, site=server.build(services))
+
+
+@asynccontextmanager
+async def _listening(site: web.Application, settings: Settings) -> AsyncIterator[str]:
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.web.address, settings.web.port).start()
+        host, port = runner.addresses[0][:2]
+        name = f"[{host}]" if ":" in host else host
+        yield f"http://{name}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def _private_folder(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o700)

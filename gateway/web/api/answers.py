@@ -1,0 +1,236 @@
+"""What programs get, and how it is made from the rooms' records. Secrets have no field here."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from gateway.core.model import Destination, Receipt
+from gateway.work.catalogue import DeliveryView, ScanView, UnitView
+from gateway.work.claim import Claim
+from gateway.work.outcomes import Grant
+from gateway.work.watch import Found
+
+Time = Annotated[datetime, Meta(tz=True)]
+
+
+class Status(Struct):
+    """The gateway itself."""
+
+    version: str
+    time: Time
+
+
+class SessionAnswer(Struct):
+    """How far the sign-in has come. `token` is the bearer token; it is told once."""
+
+    level: str
+    token: str
+    forwards_until: Time | None
+
+
+class SessionState(Struct):
+    """The session of this request; level L0 without one."""
+
+    level: str
+    email: str | None
+    locked: bool
+    forwards_until: Time | None
+
+
+class AccountAnswer(Struct):
+    """The account. `why` says why two-factor authentication cannot be enabled (or, once on, disabled) now."""
+
+    email: str
+    two_factor: str
+    two_factor_available: bool
+    why: str
+    held: int
+    forwarding: bool
+    forwards_until: Time | None
+
+
+class EnrolmentAnswer(Struct):
+    """What the authenticator needs; shown once."""
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+
+class FoundAnswer(Struct):
+    """A unit in sight."""
+
+    id: str
+    model: str
+    via: str
+    address: str
+    state: str
+    owned: bool
+    yours: bool
+    note: str
+
+
+class ClaimAnswer(Struct):
+    """A claim: press the unit's Scan button before `ends_at`. `why` says why it lapsed."""
+
+    id: str
+    state: str
+    ends_at: Time
+    unit: str | None
+    why: str
+
+
+class UnitAnswer(Struct):
+    """A registered unit."""
+
+    id: str
+    label: str
+    model: str
+    since: Time
+    state: str
+    note: str
+
+
+class DestinationAnswer(Struct):
+    """A destination, without its secrets."""
+
+    id: str
+    kind: str
+    label: str
+    config: dict[str, str]
+    created_at: Time
+
+
+class ReceiptAnswer(Struct):
+    """What the destination proved."""
+
+    location: str
+    remote_id: str
+    byte_count: int
+    sha256: str
+    pages: int
+    seconds: float
+    at: Time
+
+
+class DeliveryAnswer(Struct):
+    """One scan on its way to one destination."""
+
+    id: str
+    destination: str
+    destination_label: str
+    state: str
+    held: bool
+    reason: str
+    attempts: int
+    name: str
+    receipt: ReceiptAnswer | None
+
+
+class ScanAnswer(Struct):
+    """A scan and where it is. `held`: it waits for the owner; `reason` says for what."""
+
+    id: str
+    state: str
+    pages: int
+    unit: str
+    unit_label: str
+    started_at: Time
+    held: bool
+    reason: str
+    deliveries: list[DeliveryAnswer]
+
+
+class FoundList(Struct):
+    """Units in sight."""
+
+    items: list[FoundAnswer]
+
+
+class UnitList(Struct):
+    """The account's units."""
+
+    items: list[UnitAnswer]
+
+
+class DestinationList(Struct):
+    """The account's destinations."""
+
+    items: list[DestinationAnswer]
+
+
+class ScanList(Struct):
+    """The account's scans, newest first; ask for more with `before` = the last one's `started_at`."""
+
+    items: list[ScanAnswer]
+
+
+def session(grant: Grant) -> SessionAnswer:
+    """Return a granted session for its holder."""
+    until = grant.session.forwards_until
+    return SessionAnswer(grant.session.level, grant.token, until.utc if until else None)
+
+
+def found(row: Found, account: str) -> FoundAnswer:
+    """Return a unit in sight; whose it is, is told to its owner only."""
+    return FoundAnswer(
+        id=row.sighting_id,
+        model=row.model,
+        via=row.via,
+        address=row.address,
+        state=row.state,
+        owned=row.owner is not None,
+        yours=row.owner == account,
+        note=row.note,
+    )
+
+
+def claim(row: Claim) -> ClaimAnswer:
+    """Return a claim."""
+    return ClaimAnswer(row.id, row.state, row.ends_at, row.unit, row.why)
+
+
+def unit(row: UnitView) -> UnitAnswer:
+    """Return a registered unit."""
+    return UnitAnswer(row.unit.id, row.unit.label, row.unit.model, row.unit.since, row.state, row.note)
+
+
+def destination(row: Destination) -> DestinationAnswer:
+    """Return a destination."""
+    return DestinationAnswer(row.id, row.kind, row.label, row.config, row.created_at)
+
+
+def _receipt(row: Receipt) -> ReceiptAnswer:
+    return ReceiptAnswer(row.location, row.remote_id, row.byte_count, row.sha256, row.pages, row.seconds, row.at)
+
+
+def _delivery(row: DeliveryView) -> DeliveryAnswer:
+    it = row.delivery
+    return DeliveryAnswer(
+        id=it.id,
+        destination=it.destination,
+        destination_label=row.destination_label,
+        state=it.state,
+        held=row.held,
+        reason=it.reason,
+        attempts=it.attempts,
+        name=it.name,
+        receipt=_receipt(it.receipt) if it.receipt else None,
+    )
+
+
+def scan(row: ScanView) -> ScanAnswer:
+    """Return a scan with its deliveries."""
+    it = row.scan
+    return ScanAnswer(
+        id=it.id,
+        state=it.state,
+        pages=it.page_count,
+        unit=it.unit,
+        unit_label=it.unit_label,
+        started_at=it.started_at,
+        held=row.held,
+        reason=row.reason,
+        deliveries=[_delivery(d) for d in row.deliveries],
+    )

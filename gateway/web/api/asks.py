@@ -1,0 +1,67 @@
+"""What programs send. Unknown fields are refused. A code is taken as anything, so that its own check can speak."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+Code = Annotated[Any, Meta(description="Six digits, as a string", examples=["123456"])]
+Hours = Annotated[int, Meta(description="Forwarding window in hours: 1, 12 or 24")]
+DEFAULT_WINDOW_H = 12
+
+
+class SetUp(Struct, forbid_unknown_fields=True):
+    """The first account, with the one-time token from the console."""
+
+    token: str
+    email: str
+    password: str
+
+
+class PasswordSignIn(Struct, forbid_unknown_fields=True):
+    """E-mail address and password; a client that knows its version says it."""
+
+    email: str
+    password: str
+    client_version: str | None = None
+
+
+class CodeSignIn(Struct, forbid_unknown_fields=True):
+    """The authentication code and how long forwarding shall stay open."""
+
+    code: Code
+    window_h: Hours = DEFAULT_WINDOW_H
+
+
+class StartTwoFactor(Struct, forbid_unknown_fields=True):
+    """The password, again."""
+
+    password: str
+
+
+class DisableTwoFactor(Struct, forbid_unknown_fields=True):
+    """Password, unused code, and the number of held scans that the owner has seen."""
+
+    password: str
+    code: Code
+    held: int
+
+
+class OpenClaim(Struct, forbid_unknown_fields=True):
+    """The `id` of a unit that GET /found lists."""
+
+    sighting: str
+
+
+class Rename(Struct, forbid_unknown_fields=True):
+    """A unit's new name."""
+
+    label: str
+
+
+class NewDestination(Struct, forbid_unknown_fields=True):
+    """A destination; which fields and secrets its kind has, the pages show."""
+
+    kind: str
+    label: str
+    config: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,157 @@
+"""What stands before every handler: errors, Host, size, origin, set-up, session, level. Strictest by default."""
+
+import logging
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from gateway.core.account import FRESH_PASSWORD_SPAN
+from gateway.core.model import Instant, Level, Session
+from gateway.web import context, origins, problems
+from gateway.web.context import SERVICES, TOKEN, VISITOR
+from gateway.web.hosts import host_allowed
+from gateway.web.route import Face, Handler, Route, row_of
+from gateway.work.outcomes import Denied
+from gateway.work.signin import SignIn, Visitor
+
+BODY_LIMIT_BYTES = 64 * 1024
+COOKIE = "sid"
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "scansnap-gateway",
+}
+
+WRONG_HOST = Denied("host", "This gateway does not answer to that name. Add it to web.hosts in the settings.", 421)
+TOO_LARGE = Denied("too_large", "The request is too large: 64 KiB is the limit.", 413)
+CLOSED = Denied("closed", "This address is closed.", 403)
+SETUP = Denied("setup_required", "This gateway has no account yet. Set it up first.", 409)
+SIGN_IN = Denied("sign_in", "Sign in first.", 401)
+CODE_DUE = Denied("code_due", "The authentication code is still due.", 401)
+LOCKED = Denied("locked", "Locked after 30 minutes without activity. Sign in again.", 401)
+STEP_UP = Denied("step_up", "Enter your password, and the code if two-factor authentication is on, again.", 401)
+NEEDS_TWO_FACTOR = Denied("two_factor_needed", "This needs two-factor authentication. Enable it first.", 403)
+
+log = logging.getLogger(__name__)
+
+
+class Doorkeeper:
+    """Remembers that set-up is done: an account, once made, stays."""
+
+    def __init__(self, signin: SignIn) -> None:
+        self._signin = signin
+        self._done = False
+
+    async def setup_required(self) -> bool:
+        """Tell whether no account exists yet."""
+        if not self._done:
+            self._done = not await self._signin.setup_required()
+        return not self._done
+
+
+DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on a response of any status; what is not a static file is not stored anywhere."""
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn everything that goes wrong into a response."""
+    try:
+        return await handler(request)
+    except problems.ProblemError as error:
+        return problems.render_for(request, error.denied, error.errors)
+    except web.HTTPException as error:
+        return problems.of_http(request, error)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return problems.render_for(request, problems.INTERNAL)
+
+
+@web.middleware
+async def shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what needs no look at the session: other names, large bodies, other sites, other kinds of body."""
+    if not host_allowed(request.headers.get("Host"), request.app[SERVICES].settings.web.hosts):
+        return problems.render_for(request, WRONG_HOST)
+    if (request.content_length or 0) > BODY_LIMIT_BYTES:
+        return problems.render_for(request, TOO_LARGE)
+    row = row_of(request)
+    refused = origins.refusal(request, row.face) if row else None
+    return problems.render_for(request, refused) if refused else await handler(request)
+
+
+@web.middleware
+async def admission(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through to its handler only as far as its row in the table says."""
+    row = row_of(request)
+    if row is None:
+        if request.match_info.http_exception is None:
+            return problems.render_for(request, CLOSED)
+        return await handler(request)
+    if not row.before_setup and await request.app[DOORKEEPER].setup_required():
+        return context.see("/setup") if row.face is Face.PAGE else problems.render_for(request, SETUP)
+    await _recognise(request, row)
+    now = context.services(request).clock.now()
+    refused = level_refusal(row, request.get(VISITOR), now)
+    if refused is not None:
+        return _turn_away(request, row, refused)
+    refused = await origins.form_refusal(request, row.face)
+    return problems.render_for(request, refused) if refused else await handler(request)
+
+
+async def _recognise(request: web.Request, row: Route) -> None:
+    token = request.cookies.get(COOKIE)
+    if row.face is not Face.PAGE:
+        token = origins.bearer(request) or token
+    if row.face is Face.STATIC or not token:
+        return
+    visitor = await context.services(request).signin.whois(token, acts=acts(request, row))
+    if visitor is not None:
+        request[VISITOR], request[TOKEN] = visitor, token
+
+
+def acts(request: web.Request, row: Route) -> bool:
+    """Tell whether a person did this: a navigation or an unsafe method, never what a script fetches by itself."""
+    if request.method not in origins.SAFE:
+        return True
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if row.face is Face.PAGE:
+        return mode in (None, "navigate")
+    return row.face is Face.API and mode == "navigate"
+
+
+def level_refusal(row: Route, visitor: Visitor | None, now: Instant) -> Denied | None:
+    """Return why a visitor may not use a row now, or None."""
+    if Level.L0 in row.levels:
+        return None
+    if visitor is None:
+        return SIGN_IN if row.levels else CLOSED
+    if visitor.locked and not row.while_locked:
+        return LOCKED
+    if visitor.session.level not in row.levels:
+        return CODE_DUE if visitor.session.level is Level.LP else NEEDS_TWO_FACTOR
+    return STEP_UP if row.fresh and not fresh(visitor.session, now) else None
+
+
+def fresh(session: Session, now: Instant) -> bool:
+    """Tell whether password and, at L2, code were given within the last 10 minutes."""
+    given = [session.password_at] if session.level is not Level.L2 else [session.password_at, session.totp_at]
+    return all(at is not None and timedelta(0) <= now.utc - at < FRESH_PASSWORD_SPAN for at in given)
+
+
+def _turn_away(request: web.Request, row: Route, refused: Denied) -> web.Response:
+    if row.face is not Face.PAGE or refused.status != 401:
+        return problems.render_for(request, refused)
+    after = request.path if request.method == "GET" else "/"
+    door = "/sign-in/code" if refused is CODE_DUE else "/sign-in"
+    return context.see(f"{door}?{urlencode({'next': after, 'why': refused.reason})}")

@@ -1,0 +1,97 @@
+"""The account management page: [Account setting] with [Enable …] or [Disable two-factor authentication]."""
+
+from aiohttp import web
+from markupsafe import Markup
+
+from gateway.core.session import DEFAULT_WINDOW_H, WINDOWS_H
+from gateway.web import context, render, texts
+from gateway.web.pages import cookies, shown
+from gateway.web.pages.forms import fields, number
+from gateway.web.qr import qr_svg
+from gateway.work.enroll import Enrolment
+from gateway.work.outcomes import Denied
+
+
+async def manage(request: web.Request) -> web.Response:
+    """Show the account management page."""
+    return render.page(request, "manage.html", **await shown.account(request))
+
+
+async def show_enable(request: web.Request) -> web.Response:
+    """Ask for the password before a secret key is made; back to the page while it is not available."""
+    availability = await context.services(request).enroll.availability(context.visitor(request).account)
+    if not (availability.enabled and availability.action == "enable"):
+        return context.see("/account")
+    return render.page(request, "enable.html")
+
+
+async def start(request: web.Request) -> web.Response:
+    """Make a secret key and show it as QR code and text."""
+    password = (await fields(request)).get("password", "")
+    session = context.visitor(request).session
+    made = await context.services(request).enroll.start(session, password, peer=context.peer(request))
+    if isinstance(made, Denied):
+        return render.page(request, "enable.html", status=made.status, error=made.detail)
+    return _enrol(request, made)
+
+
+def _enrol(request: web.Request, enrolment: Enrolment | None, denied: Denied | None = None) -> web.Response:
+    status, error = (denied.status, denied.detail) if denied else (200, "")
+    return render.page(
+        request,
+        "enrol.html",
+        status=status,
+        error=error,
+        enrolment=enrolment,
+        qr=Markup(qr_svg(enrolment.uri)) if enrolment else "",  # noqa: S704 - our own SVG; the URI is drawn, not quoted
+        email=context.visitor(request).account.email,
+        windows=WINDOWS_H,
+        window_h=DEFAULT_WINDOW_H,
+    )
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """Check one code; then two-factor authentication is on and forwarding open."""
+    form = await fields(request)
+    grant = await context.services(request).enroll.confirm(
+        context.visitor(request).session,
+        form.get("code", "").replace(" ", ""),
+        window_h=number(form.get("window_h", "")),
+        peer=context.peer(request),
+    )
+    if not isinstance(grant, Denied):
+        return cookies.admit(grant, "/account?done=enabled")
+    if grant.reason == "enrolment_over":
+        return render.page(request, "enable.html", status=grant.status, error=grant.detail)
+    return _enrol(request, None, grant)
+
+
+async def show_disable(request: web.Request) -> web.Response:
+    """Ask for password, code and an acknowledgement of what is held."""
+    availability = await context.services(request).enroll.availability(context.visitor(request).account)
+    if not (availability.enabled and availability.action == "disable"):
+        return context.see("/account")
+    return await _disable(request)
+
+
+async def _disable(request: web.Request, error: str = "", status: int = 200) -> web.Response:
+    held = await context.services(request).catalogue.held_count(context.visitor(request).account.id)
+    return render.page(request, "disable.html", status=status, error=error, held=held)
+
+
+async def disable(request: web.Request) -> web.Response:
+    """Switch two-factor authentication off; every session ends."""
+    form = await fields(request)
+    held = number(form.get("held", ""))
+    if held != 0 and form.get("acknowledged") != "yes":
+        return await _disable(request, texts.text("disable.held.ack.missing"), 422)
+    denied = await context.services(request).enroll.disable(
+        context.visitor(request).session,
+        form.get("password", ""),
+        form.get("code", "").replace(" ", ""),
+        held=held,
+        peer=context.peer(request),
+    )
+    if denied:
+        return await _disable(request, denied.detail, denied.status)
+    return cookies.dismiss("/sign-in?done=disabled")

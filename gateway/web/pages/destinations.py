@@ -1,0 +1,82 @@
+"""Where documents go: list, add, test, remove. The forms come from the kinds' own fields."""
+
+from aiohttp import web
+
+from gateway.core.model import DestinationId, Level
+from gateway.destinations.registry import KINDS, Kind
+from gateway.web import context, problems, render
+from gateway.web.pages.forms import fields
+from gateway.work.catalogue import NOT_FOUND
+from gateway.work.outcomes import Denied
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the account's destinations."""
+    return await _list(request)
+
+
+async def _list(request: web.Request, denied: Denied | None = None) -> web.Response:
+    rows = await context.services(request).catalogue.destinations(context.visitor(request).account.id)
+    status, error = (denied.status, denied.detail) if denied else (200, "")
+    may_change = context.level(request) is Level.L2
+    return render.page(
+        request, "destinations.html", status=status, error=error, rows=rows, kinds=KINDS, may_change=may_change
+    )
+
+
+def _form(request: web.Request, kind: Kind, given: dict[str, str], denied: Denied | None = None) -> web.Response:
+    status, error = (denied.status, denied.detail) if denied else (200, "")
+    return render.page(request, "destination_add.html", status=status, error=error, kind=kind, given=given)
+
+
+async def show_form(request: web.Request) -> web.Response:
+    """Show the empty form of one kind."""
+    kind = KINDS.get(request.match_info["kind"])
+    return _form(request, kind, {}) if kind else problems.render_for(request, NOT_FOUND)
+
+
+async def add(request: web.Request) -> web.Response:
+    """Save a destination; a refused form comes back with what was entered, without its secrets."""
+    name = request.match_info["kind"]
+    kind = KINDS.get(name)
+    if kind is None:
+        return problems.render_for(request, NOT_FOUND)
+    form = await fields(request)
+    values = {
+        secret: {f.name: form.get(f.name, "") for f in kind.fields if f.secret is secret} for secret in (False, True)
+    }
+    made = await context.services(request).catalogue.add_destination(
+        context.visitor(request).account.id,
+        name,
+        form.get("label", ""),
+        values[False],
+        values[True],
+        peer=context.peer(request),
+    )
+    if isinstance(made, Denied):
+        return _form(request, kind, values[False] | {"label": form.get("label", "")}, made)
+    return context.see("/destinations?done=destination_added")
+
+
+async def test(request: web.Request) -> web.Response:
+    """Test a destination and say what came of it."""
+    account, destination = context.visitor(request).account.id, DestinationId(request.match_info["id"])
+    denied = await context.services(request).catalogue.test_destination(account, destination)
+    return await _list(request, denied) if denied else context.see("/destinations?done=destination_works")
+
+
+async def ask_remove(request: web.Request) -> web.Response:
+    """Ask before removing."""
+    rows = await context.services(request).catalogue.destinations(context.visitor(request).account.id)
+    row = next((r for r in rows if r.id == request.match_info["id"]), None)
+    if row is None:
+        return problems.render_for(request, NOT_FOUND)
+    return render.page(request, "destination_remove.html", row=row)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Remove a destination."""
+    account, destination = context.visitor(request).account.id, DestinationId(request.match_info["id"])
+    catalogue = context.services(request).catalogue
+    denied = await catalogue.remove_destination(account, destination, peer=context.peer(request))
+    return await _list(request, denied) if denied else context.see("/destinations?done=destination_removed")

@@ -1,0 +1,22 @@
+"""What a page's form sent, and where a sign-in leads afterwards."""
+
+import re
+
+from aiohttp import web
+
+_PATH = re.compile(r"/[A-Za-z0-9_/-]{0,200}", re.ASCII)
+
+
+async def fields(request: web.Request) -> dict[str, str]:
+    """Return the text fields of the form."""
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def number(text: str) -> int:
+    """Return a number of up to six digits; -1 for anything else, which no check accepts."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else -1
+
+
+def after(text: str) -> str:
+    """Return a path on this gateway to go on to; the main screen if it is anything else."""
+    return text if _PATH.fullmatch(text) and not text.startswith("//") else "/"

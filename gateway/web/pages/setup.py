@@ -1,0 +1,31 @@
+"""The very first page: make the first account."""
+
+from aiohttp import web
+
+from gateway.web import context, render, texts
+from gateway.web.pages import cookies
+from gateway.web.pages.forms import fields
+from gateway.work.outcomes import Denied
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the form, as long as there is no account."""
+    if not await context.services(request).signin.setup_required():
+        return context.see("/")
+    return render.page(request, "setup.html", email="")
+
+
+async def submit(request: web.Request) -> web.Response:
+    """Make the account and sign it in."""
+    form = await fields(request)
+    email, password = form.get("email", ""), form.get("password", "")
+    if password != form.get("again", ""):
+        return _again(request, email, texts.text("password.differ"), 422)
+    made = await context.services(request).signin.create_first_account(
+        form.get("token", "").strip(), email, password, peer=context.peer(request)
+    )
+    return _again(request, email, made.detail, made.status) if isinstance(made, Denied) else cookies.admit(made, "/")
+
+
+def _again(request: web.Request, email: str, error: str, status: int) -> web.Response:
+    return render.page(request, "setup.html", status=status, email=email, error=error)

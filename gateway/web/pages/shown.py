@@ -1,0 +1,96 @@
+"""What the templates are given: the rooms' answers for one account, turned into words where a word is needed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from gateway.core.model import DeliveryState, ScanState, TwoFactor
+from gateway.web import context, texts
+from gateway.work.catalogue import ScanView
+
+D = DeliveryState
+# The first row that any delivery matches names the scan's outcome: what needs the owner comes first.
+_OUTCOMES: tuple[tuple[frozenset[DeliveryState], str], ...] = (
+    (frozenset({D.FAILED}), "failed"),
+    (frozenset({D.QUARANTINED}), "damaged"),
+    (frozenset({D.UNCERTAIN}), "uncertain"),
+    (frozenset({D.WAITING, D.SENDING, D.COMMITTING}), "sending"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanShown:
+    """A scan with its outcome, a key of texts.SCAN_OUTCOMES."""
+
+    view: ScanView
+    outcome: str
+
+
+def outcome(view: ScanView) -> str:
+    """Return the one word for a scan."""
+    if view.scan.state in (ScanState.RECEIVING, ScanState.PAUSED):
+        return view.scan.state.value
+    if view.held:
+        return "held"
+    states = {d.delivery.state for d in view.deliveries}
+    return next((word for some, word in _OUTCOMES if states & some), "delivered")
+
+
+async def units(request: web.Request) -> dict[str, Any]:
+    """Return what the list of units shows."""
+    rows = await context.services(request).catalogue.units(context.visitor(request).account.id)
+    return {"units": rows, "states": texts.UNIT_STATES}
+
+
+async def scans(request: web.Request) -> dict[str, Any]:
+    """Return what the list of scans shows."""
+    rows = await context.services(request).catalogue.scans(context.visitor(request).account.id)
+    return {
+        "scans": [ScanShown(view, outcome(view)) for view in rows],
+        "outcomes": texts.SCAN_OUTCOMES,
+        "delivery_states": texts.DELIVERY_STATES,
+    }
+
+
+async def forwarding(request: web.Request) -> dict[str, Any]:
+    """Return what the banner shows: whether the gate is open, what is held, and what would help."""
+    catalogue, account = context.services(request).catalogue, context.visitor(request).account
+    state = await catalogue.forwarding(account.id)
+    held = await catalogue.held_count(account.id)
+    remedy = ""
+    if not state.open:
+        remedy = "enable" if _off(account.two_factor) else "sign_in"
+    elif held and not await catalogue.destinations(account.id):
+        remedy = "destination"
+    return {"forwarding": state, "held": held, "remedy": remedy}
+
+
+def _off(two_factor: TwoFactor) -> bool:
+    return two_factor in (TwoFactor.OFF, TwoFactor.PENDING)
+
+
+async def account(request: web.Request) -> dict[str, Any]:
+    """Return what [Account setting] shows."""
+    person = context.visitor(request).account
+    return {
+        "availability": await context.services(request).enroll.availability(person),
+        "two_factor_on": not _off(person.two_factor),
+        "email": person.email,
+    }
+
+
+async def found(request: web.Request) -> dict[str, Any]:
+    """Return what the list of scanners in sight shows."""
+    rows = await context.services(request).watch.listing()
+    return {"found": rows, "account": context.visitor(request).account.id, "states": texts.UNIT_STATES}
+
+
+async def claim(request: web.Request) -> dict[str, Any] | None:
+    """Return what a claim's page shows; None if this account has no such claim."""
+    rooms = context.services(request)
+    row = rooms.claims.get(context.visitor(request).account.id, request.match_info["id"])
+    if row is None:
+        return None
+    left_s = max(0, round((row.ends_at - rooms.clock.now().utc).total_seconds()))
+    return {"claim": row, "left_s": left_s}

@@ -1,0 +1,60 @@
+"""Templates to responses. Autoescape is on, an undefined name is an error, texts come from the catalogue."""
+
+import base64
+import hmac
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from gateway.web import texts
+from gateway.web.context import TOKEN, VISITOR
+
+TEMPLATES = web.AppKey("templates", jinja2.Environment)
+
+
+def environment() -> jinja2.Environment:
+    """Return the templates with the helpers they use."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals.update(t=texts.text, counted=texts.counted)
+    env.filters["utc"] = _utc
+    env.filters["iso"] = _iso
+    return env
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def form_token(session_token: str) -> str:
+    """Return the token of a session's forms: an HMAC keyed by what only its browser and we know; "" without one."""
+    if not session_token:
+        return ""
+    digest = hmac.digest(session_token.encode(), b"scansnap-gateway/form/v1", "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """Return a rendered page. Every template knows visitor, form token, notice and error."""
+    visitor = request.get(VISITOR)
+    known = {
+        "visitor": visitor,
+        "form_token": form_token(request.get(TOKEN, "") if visitor else ""),
+        "notice": texts.NOTICES.get(request.query.get("done", ""), ""),
+        "error": "",
+        "path": request.path,
+    }
+    text = request.config_dict[TEMPLATES].get_template(template).render(known | values)
+    return web.Response(status=status, text=text, content_type="text/html", charset="utf-8")

@@ -1,0 +1,198 @@
+"""The table of routes: method, path, handler, who may. A route that is not here does not exist; one without levels
+is closed. The description of the API is made from these rows.
+"""
+
+from aiohttp import web
+from msgspec import Struct
+
+from gateway.core.model import Level
+from gateway.web.api import account as api_account
+from gateway.web.api import answers, asks, events, openapi, scans, session, status
+from gateway.web.api import destinations as api_destinations
+from gateway.web.api import units as api_units
+from gateway.web.pages import account, destinations, files, fragments, main, setup, signin, units
+from gateway.web.route import ANYONE, ROWS, SIGNED_IN, TABLE, VERIFIED, WITH_PASSWORD, Face, Handler, Query, Route
+
+_LIMIT = Query("limit", "integer", "1 to 200, 50 by default")
+_BEFORE = Query("before", "string", "Only scans that started before this time (ISO 8601 with offset)")
+_EVERYWHERE = Query("everywhere", "integer", "1 (default): all sessions of the account; 0: this one")
+
+
+def _api(
+    method: str,
+    path: str,
+    handler: Handler,
+    levels: frozenset[Level],
+    *,
+    query: tuple[Query, ...] = (),
+    body: type[Struct] | None = None,
+    answer: type[Struct] | None = None,
+    status: int = 200,
+    fresh: bool = False,
+    while_locked: bool = False,
+    before_setup: bool = False,
+) -> Route:
+    return Route(
+        method,
+        openapi.PREFIX + path,
+        handler,
+        levels,
+        Face.API,
+        summary=(handler.__doc__ or "").splitlines()[0],
+        body=body,
+        answer=answer,
+        status=status,
+        query=query,
+        fresh=fresh,
+        while_locked=while_locked,
+        before_setup=before_setup,
+    )
+
+
+def _page(
+    method: str,
+    path: str,
+    handler: Handler,
+    levels: frozenset[Level],
+    *,
+    fresh: bool = False,
+    while_locked: bool = False,
+    before_setup: bool = False,
+) -> Route:
+    return Route(
+        method, path, handler, levels, Face.PAGE, fresh=fresh, while_locked=while_locked, before_setup=before_setup
+    )
+
+
+def _part(path: str, handler: Handler) -> Route:
+    return Route("GET", path, handler, SIGNED_IN, Face.SCRIPT)
+
+
+def _file(path: str) -> Route:
+    return Route("GET", path, files.show, ANYONE, Face.STATIC, before_setup=True)
+
+
+API: tuple[Route, ...] = (
+    _api("GET", "/openapi.json", openapi.get_openapi, ANYONE, before_setup=True),
+    _api("GET", "/status", status.get_status, ANYONE, answer=answers.Status),
+    _api(
+        "POST",
+        "/setup",
+        session.set_up,
+        ANYONE,
+        body=asks.SetUp,
+        answer=answers.SessionAnswer,
+        status=201,
+        before_setup=True,
+    ),
+    _api("POST", "/session", session.sign_in, ANYONE, body=asks.PasswordSignIn, answer=answers.SessionAnswer),
+    _api(
+        "POST",
+        "/session/code",
+        session.sign_in_code,
+        WITH_PASSWORD,
+        body=asks.CodeSignIn,
+        answer=answers.SessionAnswer,
+        while_locked=True,
+    ),
+    _api("GET", "/session", session.get_session, ANYONE, answer=answers.SessionState),
+    _api("DELETE", "/session", session.sign_out, WITH_PASSWORD, query=(_EVERYWHERE,), status=204, while_locked=True),
+    _api("GET", "/account", api_account.get_account, SIGNED_IN, answer=answers.AccountAnswer),
+    _api(
+        "POST",
+        "/two-factor",
+        api_account.start,
+        SIGNED_IN,
+        body=asks.StartTwoFactor,
+        answer=answers.EnrolmentAnswer,
+        status=201,
+    ),
+    _api(
+        "POST",
+        "/two-factor/confirm",
+        api_account.confirm,
+        SIGNED_IN,
+        body=asks.CodeSignIn,
+        answer=answers.SessionAnswer,
+    ),
+    _api("POST", "/two-factor/disable", api_account.disable, VERIFIED, body=asks.DisableTwoFactor, status=204),
+    _api("GET", "/found", api_units.list_found, SIGNED_IN, answer=answers.FoundList),
+    _api(
+        "POST", "/claims", api_units.open_claim, SIGNED_IN, body=asks.OpenClaim, answer=answers.ClaimAnswer, status=201
+    ),
+    _api("GET", "/claims/{id}", api_units.get_claim, SIGNED_IN, answer=answers.ClaimAnswer),
+    _api("GET", "/units", api_units.list_units, SIGNED_IN, answer=answers.UnitList),
+    _api("PATCH", "/units/{id}", api_units.rename, SIGNED_IN, body=asks.Rename, answer=answers.UnitAnswer),
+    _api("DELETE", "/units/{id}", api_units.remove, SIGNED_IN, status=204, fresh=True),
+    _api("POST", "/units/{id}/scan", api_units.scan, SIGNED_IN, status=204),
+    _api("GET", "/destinations", api_destinations.list_destinations, SIGNED_IN, answer=answers.DestinationList),
+    _api(
+        "POST",
+        "/destinations",
+        api_destinations.add,
+        VERIFIED,
+        body=asks.NewDestination,
+        answer=answers.DestinationAnswer,
+        status=201,
+        fresh=True,
+    ),
+    _api("DELETE", "/destinations/{id}", api_destinations.remove, VERIFIED, status=204, fresh=True),
+    _api("POST", "/destinations/{id}/test", api_destinations.test, VERIFIED, status=204),
+    _api("GET", "/scans", scans.list_scans, SIGNED_IN, answer=answers.ScanList, query=(_LIMIT, _BEFORE)),
+    _api("GET", "/scans/{id}", scans.get_scan, SIGNED_IN, answer=answers.ScanAnswer),
+    _api("POST", "/scans/{id}/finish", scans.finish, SIGNED_IN, status=204),
+    _api("POST", "/deliveries/{id}/retry", scans.retry, SIGNED_IN, status=204),
+    _api("GET", "/events", events.stream, SIGNED_IN),
+)
+
+PAGES: tuple[Route, ...] = (
+    _page("GET", "/setup", setup.show, ANYONE, before_setup=True),
+    _page("POST", "/setup", setup.submit, ANYONE, before_setup=True),
+    _page("GET", "/sign-in", signin.show, ANYONE),
+    _page("POST", "/sign-in", signin.submit, ANYONE),
+    _page("GET", "/sign-in/code", signin.show_code, WITH_PASSWORD),
+    _page("POST", "/sign-in/code", signin.submit_code, WITH_PASSWORD),
+    _page("GET", "/sign-out", signin.show_sign_out, WITH_PASSWORD, while_locked=True),
+    _page("POST", "/sign-out", signin.submit_sign_out, WITH_PASSWORD, while_locked=True),
+    _page("GET", "/", main.show, SIGNED_IN),
+    _page("POST", "/scans/{id}/finish", main.finish_scan, SIGNED_IN),
+    _page("POST", "/deliveries/{id}/retry", main.retry, SIGNED_IN),
+    _page("GET", "/settings", main.settings, SIGNED_IN),
+    _page("GET", "/settings/account", main.account, SIGNED_IN),
+    _page("GET", "/account", account.manage, SIGNED_IN, fresh=True),
+    _page("GET", "/account/two-factor", account.show_enable, SIGNED_IN),
+    _page("POST", "/account/two-factor", account.start, SIGNED_IN),
+    _page("POST", "/account/two-factor/confirm", account.confirm, SIGNED_IN),
+    _page("GET", "/account/two-factor/disable", account.show_disable, VERIFIED),
+    _page("POST", "/account/two-factor/disable", account.disable, VERIFIED),
+    _page("GET", "/units/add", units.list_found, SIGNED_IN),
+    _page("POST", "/claims", units.open_claim, SIGNED_IN),
+    _page("GET", "/claims/{id}", units.show_claim, SIGNED_IN),
+    _page("GET", "/units/{id}", units.show_unit, SIGNED_IN),
+    _page("POST", "/units/{id}/rename", units.rename, SIGNED_IN),
+    _page("POST", "/units/{id}/remove", units.remove, SIGNED_IN, fresh=True),
+    _page("POST", "/units/{id}/scan", units.scan, SIGNED_IN),
+    _page("GET", "/destinations", destinations.show, SIGNED_IN),
+    _page("GET", "/destinations/add/{kind}", destinations.show_form, VERIFIED, fresh=True),
+    _page("POST", "/destinations/add/{kind}", destinations.add, VERIFIED, fresh=True),
+    _page("POST", "/destinations/{id}/test", destinations.test, VERIFIED),
+    _page("GET", "/destinations/{id}/remove", destinations.ask_remove, VERIFIED, fresh=True),
+    _page("POST", "/destinations/{id}/remove", destinations.remove, VERIFIED, fresh=True),
+)
+
+PARTS: tuple[Route, ...] = (
+    _part("/fragments/units", fragments.units),
+    _part("/fragments/scans", fragments.scans),
+    _part("/fragments/forwarding", fragments.forwarding),
+    _part("/fragments/account", fragments.account),
+    _part("/fragments/found", fragments.found),
+    _part("/fragments/claims/{id}", fragments.claim),
+)
+
+ROUTES: tuple[Route, ...] = (*API, *PAGES, *PARTS, _file("/static/{name}"), _file("/favicon.ico"))
+
+
+def register(app: web.Application, table: tuple[Route, ...] = ROUTES) -> None:
+    """Add every row to the application, and remember which route stands for which row."""
+    app[TABLE] = table
+    app[ROWS] = {app.router.add_route(row.method, row.path, row.handler): row for row in table}

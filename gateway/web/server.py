@@ -1,0 +1,25 @@
+"""The web application, wired."""
+
+from aiohttp import web
+
+from gateway.web import guard, render, routes
+from gateway.web.api import events
+from gateway.web.context import SERVICES
+from gateway.web.pages import files
+from gateway.work.services import Services
+
+
+def build(services: Services) -> web.Application:
+    """Return the application: guard before the table of routes."""
+    app = web.Application(
+        client_max_size=guard.BODY_LIMIT_BYTES, middlewares=[guard.errors, guard.shape, guard.admission]
+    )
+    app[SERVICES] = services
+    app[guard.DOORKEEPER] = guard.Doorkeeper(services.signin)
+    app[render.TEMPLATES] = render.environment()
+    app[files.FILES] = files.load()
+    app[events.STREAMS] = set()
+    app.on_response_prepare.append(guard.add_headers)
+    app.on_shutdown.append(events.stop)
+    routes.register(app)
+    return app
