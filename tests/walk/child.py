@@ -1,0 +1,21 @@
+"""A daemon in a process of its own, over somebody else's simulated USB bus: `python child.py STATE ARCHIVE PORT`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from gateway import app
+from gateway.settings import Destinations, Paths, Settings, Web
+from simulator.usb.backend import UsbIpBackend
+
+
+async def main(state: Path, archive: Path, port: int) -> None:
+    settings = Settings(
+        paths=Paths(state=state, runtime=state / "run"), web=Web(port=0), destinations=Destinations(roots=(archive,))
+    )
+    async with app.build(settings, usb_backend=UsbIpBackend("127.0.0.1", port)) as daemon:
+        await daemon.run(ready=lambda url: print(url, flush=True))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,174 @@
+"""Trouble in the middle: what was acknowledged stays, the daemon lives, and the next press goes on."""
+
+from typing import Any
+
+import pytest
+
+from simulator.faults import Fault, FaultKind
+
+
+async def paused(house: Any, pages: int) -> dict[str, Any]:
+    async def asked() -> Any:
+        rows = await house.scans()
+        return rows[0] if rows and rows[0]["state"] == "paused" and rows[0]["pages"] == pages else None
+
+    return await house.until("the scan to pause", asked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pages"),
+    [
+        (FaultKind.TRUNCATED_JPEG, 2),
+        (FaultKind.SHORT_REPLY, 2),
+        (FaultKind.GARBAGE_STATUS, 2),
+        (FaultKind.UNPLUG_MID_PAGE, 2),
+        (FaultKind.JAM, 2),
+        (FaultKind.DOUBLE_FEED, 2),
+    ],
+)
+async def test_a_fault_on_the_second_sheet_keeps_the_first_and_says_what_it_was(
+    verified: Any, kind: FaultKind, pages: int
+) -> None:
+    verified.unit.inject(Fault(kind, at_sheet=2))
+    verified.unit.load(3)
+    verified.unit.press()
+    scan = await paused(verified, pages)
+    assert scan["reason"]
+    assert verified.left() == 0, "a paused scan goes nowhere"
+    await verified.call("POST", f"/scans/{scan['id']}/finish")
+    [done] = await verified.delivered(1)
+    assert done["state"] == "incomplete"
+    assert done["deliveries"][0]["receipt"]["pages"] == pages
+    assert "(incomplete)" in done["deliveries"][0]["name"]
+
+
+async def test_the_next_press_continues_a_paused_scan(verified: Any) -> None:
+    verified.unit.inject(Fault(FaultKind.JAM, at_sheet=2))
+    verified.unit.load(3)
+    verified.unit.press()
+    await paused(verified, 2)
+    verified.unit.open_cover()
+    verified.unit.close_cover()
+    left = verified.unit.sheets
+    assert left
+    await verified.ready()
+    verified.unit.press()
+    [done] = await verified.delivered(1)
+    assert done["state"] == "stored"
+    assert done["pages"] == 2 + 2 * left
+
+
+async def test_an_empty_feeder_makes_no_scan(verified: Any) -> None:
+    verified.unit.press()
+    await verified.ready()
+    verified.unit.load(1)
+    verified.unit.press()
+    scans = await verified.delivered(1)
+    assert [s["pages"] for s in scans] == [2]
+
+
+async def test_a_unit_that_comes_back_scans_again(verified: Any) -> None:
+    verified.unit.unplug()
+
+    async def gone() -> bool:
+        return (await verified.call("GET", "/units"))["items"][0]["state"] == "gone"
+
+    await verified.until("the unit to go", gone)
+    verified.unit.plug()
+    await verified.ready()
+    await verified.scan(1)
+    await verified.delivered(1)
+
+
+async def test_a_swapped_sealed_file_is_quarantined_and_never_sent(verified: Any) -> None:
+    await verified.sign_out()
+    await verified.scan(2)
+    front, other = sorted((verified.state / "spool").rglob("*front*.age"))
+    front.write_bytes(other.read_bytes())
+    await verified.sign_in()
+
+    async def quarantined() -> bool:
+        rows = await verified.scans()
+        return bool(rows) and rows[0]["deliveries"][0]["state"] == "quarantined"
+
+    await verified.until("quarantine", quarantined)
+    assert verified.left() == 0
+    assert front.exists()
+
+
+async def test_a_sign_out_in_the_middle_of_an_upload_leaves_nothing_and_a_later_code_delivers_once(
+    house: Any,
+) -> None:
+    from simulator.sinks import Fault as SinkFault
+    from simulator.sinks import Trouble
+
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    await house.sign_out()
+    await house.scan(2)
+    house.sink.requests.clear()
+    house.sink.misbehave(SinkFault("PUT", Trouble.SLOW_BODY, pause_s=0.05))
+    await house.sign_in()
+
+    async def uploading() -> bool:
+        return any(r.method == "PUT" and r.bytes_received for r in house.sink.requests)
+
+    await house.until("the upload", uploading)
+    await house.sign_out()
+
+    async def stopped() -> bool:
+        rows = await house.daemon.services.store.deliveries.due(house.clock.now().utc, 10)
+        return bool(rows)
+
+    await house.until("the cancelled delivery to wait again", stopped)
+    assert not list(house.sink.folder.rglob("*.pdf"))
+    await house.sign_in()
+    [scan] = await house.delivered(1)
+    assert len(list(house.sink.folder.rglob("*.pdf"))) == 1
+    assert scan["pages"] == 4
+
+
+async def test_a_reply_lost_after_the_move_is_asked_for_and_not_sent_twice(house: Any) -> None:
+    from simulator.sinks import Fault as SinkFault
+    from simulator.sinks import Trouble
+
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    house.sink.misbehave(SinkFault("MOVE", Trouble.DROP_REPLY))
+    await house.scan(1)
+
+    async def told() -> Any:
+        rows = await house.scans()
+        return rows and rows[0]["deliveries"] and rows[0]["deliveries"][0]["state"] in ("uncertain", "delivered")
+
+    await house.until("the lost reply", told)
+    from datetime import timedelta
+
+    house.clock.ahead += timedelta(seconds=30)
+    await house.delivered(1)
+    moves = [r for r in house.sink.requests if r.method == "MOVE"]
+    assert len(moves) == 1
+    assert len(list(house.sink.folder.rglob("*.pdf"))) == 1
+
+
+async def test_a_destination_that_is_down_is_tried_again(house: Any) -> None:
+    from datetime import timedelta
+
+    from simulator.sinks import Fault as SinkFault
+    from simulator.sinks import Trouble
+
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    house.sink.misbehave(SinkFault("PUT", Trouble.STATUS, status=503))
+    await house.scan(1)
+
+    async def waits() -> bool:
+        rows = await house.scans()
+        return bool(rows and rows[0]["deliveries"] and rows[0]["deliveries"][0]["reason"])
+
+    await house.until("the refusal", waits)
+    house.clock.ahead += timedelta(seconds=30)
+    await house.delivered(1)
