@@ -46,6 +46,8 @@ TEXTS: dict[str, str] = {
     "sign_out.here.help": "Sessions on other devices go on, and keep forwarding open as long as their time lasts.",
     "sign_out.submit": "Sign out",
     "home.title": "Scans",
+    "forwarding.title": "Forwarding",
+    "forwarding.stop": "Stop forwarding now",
     "forwarding.open": "Forwarding is open",
     "forwarding.until": "until",
     "forwarding.shut": "Forwarding is stopped",
@@ -58,8 +60,6 @@ TEXTS: dict[str, str] = {
     "units.none.help": "Connect a ScanSnap by USB, switch it on, and add it to your account.",
     "units.add": "Add a scanner",
     "units.scan": "Scan",
-    "units.manage": "Manage",
-    "unit.title": "Scanner",
     "unit.name": "Name",
     "unit.rename": "Rename",
     "unit.remove": "Remove this scanner",
@@ -70,14 +70,13 @@ TEXTS: dict[str, str] = {
     "scans.title": "Scans",
     "scans.none": "No scans yet",
     "scans.none.help": "Put paper into your scanner and press its Scan button.",
+    "scans.incomplete": "incomplete",
     "scans.finish": "Finish as it is",
     "scans.retry": "Try again",
-    "scans.receipt": "Receipt",
     "receipt.location": "Where",
     "receipt.size": "Size",
-    "receipt.pages": "Pages",
+    "receipt.at": "When",
     "receipt.sha256": "SHA-256",
-    "receipt.id": "Name there",
     "receipt.bytes": "{count} bytes",
     "add.title": "Add a scanner",
     "add.lead": "Scanners in sight of this gateway. Pick yours, then press its Scan button to prove it is yours.",
@@ -132,6 +131,7 @@ TEXTS: dict[str, str] = {
     "enable.lead": "Install an authenticator app such as Microsoft Authenticator on your phone. "
     "Then enter your password to go on.",
     "enrol.step1": "Scan this code with your authenticator app",
+    "enrol.qr": "QR code of the secret key",
     "enrol.or": "Or copy the secret key into the app",
     "enrol.account": "Account name",
     "enrol.secret": "Secret key",
@@ -154,10 +154,8 @@ TEXTS: dict[str, str] = {
 
 COUNTED: dict[str, tuple[str, str]] = {
     "held": ("1 scan is held", "{n} scans are held"),
-    "waiting": ("1 scan is waiting", "{n} scans are waiting"),
     "sessions": ("through 1 session", "through {n} sessions"),
     "pages": ("1 page", "{n} pages"),
-    "attempts": ("1 attempt", "{n} attempts"),
     "disable.held": ("1 scan is held and stays held.", "{n} scans are held and stay held."),
 }
 

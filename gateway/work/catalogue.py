@@ -249,7 +249,8 @@ class Catalogue:
         """Return whether the gate is open for this account now."""
         answer = await self._gatekeeper.prospect(account)
         if not isinstance(answer, Permit):
-            return Forwarding(False, None, 0, SENTENCES[answer.reason].removeprefix("Held: ").capitalize())
+            why = SENTENCES[answer.reason].removeprefix("Held: ")
+            return Forwarding(False, None, 0, why[:1].upper() + why[1:])
         now = self._clock.now()
         through = [
             s
