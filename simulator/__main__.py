@@ -5,6 +5,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -16,6 +17,10 @@ USBIP_PORT = 3240  # the registered port of USB/IP
 _ANSWER_TIMEOUT_S = 10.0
 
 
+class NoPanel(Exception):
+    """Nobody answers at the panel's address, or somebody else does."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, 1 if it failed, 2 for bad arguments."""
     arguments = _parser().parse_args(argv)
@@ -23,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         return 0
-    except (FleetError, OSError, aiohttp.ClientError, TimeoutError) as error:
+    except (FleetError, NoPanel, OSError) as error:
         print(f"scansnap-simulator: {error}", file=sys.stderr)
         return 1
 
@@ -79,18 +84,28 @@ def _act(arguments: argparse.Namespace, action: str, body: dict[str, Any]) -> in
 
 
 async def _post(panel: str, unit: str | None, action: str, body: dict[str, Any]) -> int:
+    try:
+        reply = await _ask(panel, unit, action, body)
+        done = "" if "error" in reply else f"{reply['id']}: {reply['last']}; {reply['sheets']} sheets in the feeder"
+    except (aiohttp.ClientError, TimeoutError, LookupError, TypeError) as error:
+        raise NoPanel(f"no simulator answers at {panel}: start one with `scansnap-simulator run`") from error
+    if not done:
+        print(f"scansnap-simulator: {reply['error']}", file=sys.stderr)
+        return 1
+    print(done)
+    return 0
+
+
+async def _ask(panel: str, unit: str | None, action: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Have the panel act on a unit, or on the first one; returns the unit's state or {"error": sentence}."""
     timeout = aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         if unit is None:
             async with http.get(f"{panel}/units") as answer:
                 unit = (await answer.json())[0]["id"]
-        async with http.post(f"{panel}/units/{unit}/{action}", json=body) as answer:
-            reply = await answer.json()
-            if answer.status != 200:
-                print(f"scansnap-simulator: {reply['error']}", file=sys.stderr)
-                return 1
-    print(f"{reply['id']}: {reply['last']}; {reply['sheets']} sheets in the feeder")
-    return 0
+        async with http.post(f"{panel}/units/{quote(str(unit), safe='')}/{action}", json=body) as answer:
+            reply: dict[str, Any] = await answer.json()
+    return reply
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ class UnitSpec:
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
             raise FleetError(f"id {self.id!r}: use 1 to 32 of a-z, 0-9 and '-'")
-        if self.model not in models.BY_NAME:
+        if not isinstance(self.model, str) or self.model not in models.BY_NAME:
             raise FleetError(f"{self.id}: unknown model {self.model!r}; known are {', '.join(models.BY_NAME)}")
         _whole(self.id, "serial", self.serial, _MAX_SERIAL)
         _whole(self.id, "sheets", self.sheets, MAX_SHEETS)
@@ -93,7 +93,7 @@ def _text(source: str | Path) -> str:
         return Path(source).read_text("utf-8")
     except FileNotFoundError:
         raise FleetError(f"{source}: no such file, and no built-in fleet ({', '.join(builtin())})") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise FleetError(f"{source}: cannot be read: {error}") from error
 
 

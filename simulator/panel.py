@@ -6,7 +6,7 @@
     POST /units/{id}/fault  {"kind": "jam", "at_sheet": 2, "side": null}
     GET  /units/{id}/log
 
-Each POST answers with the unit; bad input with 400 and {"error": sentence}.
+Each POST answers with the unit; bad input with 4xx and {"error": sentence}.
 """
 
 import json
@@ -83,9 +83,11 @@ class Panel:
             if unit is None:
                 return _error(404, f"there is no unit {request.match_info['id']!r}")
             try:
-                action(unit, _body(await request.text()))
+                action(unit, _body(await request.read()))
             except BadInput as error:
                 return _error(400, str(error))
+            except web.HTTPRequestEntityTooLarge:
+                return _error(413, f"the body has more than {_MAX_BODY_BYTES} bytes")
             return web.json_response(_state(unit))
 
         return handle
@@ -146,10 +148,10 @@ def _flag(body: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _body(text: str) -> Mapping[str, Any]:
+def _body(content: bytes) -> Mapping[str, Any]:
     try:
-        body = json.loads(text or "{}")
-    except ValueError as error:
+        body = json.loads(content or b"{}")
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):
         raise BadInput("the body must be a JSON object")

@@ -16,6 +16,7 @@ LUT_HEADER_LENGTH = 10
 Q_TABLE_LENGTH = 138
 _MODE_DROPOUT = 0x39
 _WINDOW_DPI = 1200
+_JPEG_MAX_LINES = 0xFFFF  # ITU-T T.81: the frame's height has 16 bits
 
 
 class Composition(IntEnum):
@@ -81,8 +82,12 @@ def inquiry(model: Model) -> bytes:
 
 def mode_sense(page: int) -> bytes:
     """Return a mode page as MODE SENSE answers it, 20 bytes; the settings are not readable."""
-    length = 0x08 if page == _MODE_DROPOUT else 0x06
-    return bytes((MODE_SENSE_LENGTH - 1, 0, 0, 0, page, length)).ljust(MODE_SENSE_LENGTH, b"\0")
+    head = bytes((MODE_SENSE_LENGTH - 1, 0, 0, 0, page, _mode_page_length(page)))
+    return head.ljust(MODE_SENSE_LENGTH, b"\0")
+
+
+def _mode_page_length(page: int) -> int:
+    return 0x08 if page == _MODE_DROPOUT else 0x06
 
 
 def pixel_size(width_px: int, height_px: int, *, paper: bool) -> bytes:
@@ -169,6 +174,7 @@ def _parse_window(data: bytes, start: int, model: Model) -> Window:
         check(bits == 8, 0x20, "JPEG of one bit per pixel")
         check(window.width_px % 8 == 0, 0x0E, f"JPEG of {window.width_px} pixels across, no multiple of 8")
         check(window.height_px % 8 == 0, 0x12, f"JPEG of {window.height_px} lines, no multiple of 8")
+        check(window.height_px <= _JPEG_MAX_LINES, 0x12, f"JPEG of {window.height_px} lines")
     check(bits == 8 or window.width_px % 8 == 0, 0x0E, f"{window.width_px} pixels of one bit, no multiple of 8")
     return window
 
@@ -182,7 +188,7 @@ def parse_mode_page(data: bytes) -> tuple[int, bytes]:
     """Parse a MODE SELECT payload into page code and page bytes from 2 on; FieldError if it is none."""
     if len(data) < 6 or any(data[:4]):
         raise FieldError(0, "MODE SELECT starts with four zero bytes")
-    if len(data) != 6 + data[5]:
+    if not data[5] == len(data) - 6 == _mode_page_length(data[4]):
         raise FieldError(5, f"mode page {data[4]:02x} states {data[5]} bytes and has {len(data) - 6}")
     return data[4], data[6:]
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 
 from simulator import sheets
 from simulator.models import Model
@@ -70,8 +69,7 @@ class SideImage:
     async def close(self) -> None:
         """Drop the image."""
         self._developing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._developing
+        await asyncio.wait({self._developing})
 
     @property
     def complete(self) -> bool:

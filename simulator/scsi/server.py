@@ -20,14 +20,12 @@ _PATIENCE_S = 0.25  # a readiness question is held back so long; a host that is 
 _AUTO_LENGTH = 0x80  # mode page 3C, byte 3
 _BUFFERING_MASK, _BUFFERING_ON = 0xC0, 0xC0  # mode page 3A, byte 2
 
-_BROKEN_TRANSPORT = frozenset({FaultKind.STALL, FaultKind.GARBAGE_STATUS})
 _CONTROL_CANCEL = 0x04
 _CONTROL_NOTHING = frozenset({0x00, 0x03, 0x05, 0x06, 0x07})  # ADF; lamp off, on, normal, saving
 _READY = 0x10
 _EJECT, _FEED, _HALT = 0x00, 0x01, 0x04
 _IMAGE, _PIXEL_SIZE, _PAPER_SIZE = 0x00, 0x80, 0x81
 _LUT, _Q_TABLE = 0x83, 0x88
-
 
 _Handler = Callable[[Command, bytes], Awaitable[Reply]]
 
@@ -238,13 +236,15 @@ class Target:
         """Answer with the next block; the last one ends with EOM, and ILI where it is shorter than asked."""
         side = self._side(command.cdb[5])
         left = await side.remaining()
+        asked = command.in_length
         fault = self._scanner.due(side.side)
         if fault is not None:
-            left = await self._spoil(fault, side, min(left, command.in_length), left)
-        asked = command.in_length
+            left = await self._spoil(fault, side, min(left, asked), left)
         if side.announced not in (None, asked):
             self._scanner.violation(f"READ of {asked} bytes after a readiness question for {side.announced}")
         side.announced = None
+        if fault is not None and fault.kind is FaultKind.STALL:
+            return Reply(Status.GOOD, broken=fault.kind)  # the block stays inside: nothing of it counts as sent
         data = side.take(asked)
         if fault is not None and fault.kind is FaultKind.SHORT_REPLY:
             whole, data = data, data[: len(data) // 2]
@@ -253,7 +253,7 @@ class Target:
         delivered = side.sent(data)
         if delivered is not None:
             self._scanner.record(delivered)
-        if fault is not None and fault.kind in _BROKEN_TRANSPORT:
+        if fault is not None and fault.kind is FaultKind.GARBAGE_STATUS:
             return Reply(Status.GOOD, data, fault.kind)
         if len(whole) == left:
             raise Check(Sense(0, eom=True, ili=len(whole) < asked, information=asked - len(whole)), data)
@@ -270,7 +270,9 @@ class Target:
             self._scanner.block(fault.kind)
             raise Check(replies.TROUBLE[fault.kind])
         if fault.kind is FaultKind.UNPLUG_MID_PAGE:
+            await self._discard()
             self._scanner.unplug()
+            raise Check(replies.NO_DATA)  # reaches nobody
         if fault.kind is FaultKind.TRUNCATED_JPEG:
             side.truncate()
         return await side.remaining()

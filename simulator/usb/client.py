@@ -18,19 +18,17 @@ _REFUSALS = {OpStatus.BUSY: errno.EBUSY, OpStatus.NO_DEVICE: errno.ENODEV, OpSta
 
 
 def list_devices(address: tuple[str, int]) -> list[wire.Device]:
-    """Ask a server for its devices; none if nobody listens there. USBError for a broken answer."""
+    """Ask a server for its devices; none if nobody is there, or no longer. USBError for a broken answer."""
     try:
-        connection = socket.create_connection(address, _CONNECT_TIMEOUT_S)
-    except OSError:
-        return []
-    with connection:
-        try:
+        with socket.create_connection(address, _CONNECT_TIMEOUT_S) as connection:
             connection.sendall(Op(OpCode.REQ_DEVLIST).encode())
             wire.decode_op(_receive(connection, wire.OP_LENGTH))
             count = wire.decode_count(_receive(connection, wire.COUNT_LENGTH))
             return [_listed(connection) for _ in range(count)]
-        except wire.WireError as error:
-            raise USBError(str(error), errno=errno.EPROTO) from error
+    except OSError:
+        return []
+    except wire.WireError as error:
+        raise USBError(str(error), errno=errno.EPROTO) from error
 
 
 def failed(code: int) -> USBError:

@@ -91,6 +91,7 @@ class ScanSnapUsb:
             self._complain("a transfer before the last transaction was finished")
             self._in.clear()
             self._awaiting = None
+            self._abandon()
         if self._awaiting is not None:
             command, self._awaiting = self._awaiting, None
             self._start(command, data)
@@ -138,6 +139,12 @@ class ScanSnapUsb:
     def _drop(self, runs: int) -> None:
         for _ in range(runs):
             self._in.popleft()
+
+    def _abandon(self) -> None:
+        """Stop the command that runs, lest it takes a block that nobody reads."""
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
 
     def _start(self, command: Command, data: bytes) -> None:
         self._running = asyncio.create_task(self._target.execute(command, data), name=f"command {command.op:02x}")
