@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from aiohttp import web
-
 from drivers.port import Finder, Sighting
 from drivers.usb.finder import UsbFinder
 from gateway.clock import Clock, SystemClock
@@ -31,6 +29,7 @@ from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.janitor import Janitor
+from gateway.work.lasting import lasting
 from gateway.work.outbox import Outbox
 from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
@@ -50,7 +49,6 @@ class App:
     services: Services
     janitor: Janitor
     setup: SetupToken
-    site: web.Application
 
     async def run(self, *, ready: Callable[[str], None] = lambda url: None) -> None:
         """Sweep, listen, then watch and deliver until cancelled; `ready` gets the URL of the pages."""
@@ -58,10 +56,10 @@ class App:
         if await self.services.signin.setup_required():
             self.setup.renew()
             log.warning("no account yet: the set-up token is in %s", self.setup.path)
-        async with _listening(self.site, self.settings) as url, asyncio.TaskGroup() as group:
-            group.create_task(self.services.watch.run(), name="watch")
-            group.create_task(self.services.outbox.run(), name="outbox")
-            group.create_task(self.janitor.run(), name="janitor")
+        rounds = {"watch": self.services.watch.run, "outbox": self.services.outbox.run, "janitor": self.janitor.run}
+        async with server.listening(self.services) as url, asyncio.TaskGroup() as group:
+            for name, run in rounds.items():
+                group.create_task(lasting(name, run), name=name)
             ready(url)
 
 
@@ -137,20 +135,7 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         catalogue=catalogue,
         hub=hub,
     )
-    return App(settings=settings, services=services, janitor=janitor, setup=setup, site=server.build(services))
-
-
-@asynccontextmanager
-async def _listening(site: web.Application, settings: Settings) -> AsyncIterator[str]:
-    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.web.address, settings.web.port).start()
-        host, port = runner.addresses[0][:2]
-        name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{port}"
-    finally:
-        await runner.cleanup()
+    return App(settings=settings, services=services, janitor=janitor, setup=setup)
 
 
 def _private_folder(path: Path) -> None:

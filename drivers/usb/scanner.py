@@ -81,7 +81,8 @@ class UsbScanner:
                 before, self._before = self._before, await self.status()
                 for cause in _edges(before, self._before):
                     yield Press(unit=self._id, at=self._now(), cause=cause)
-            await self._pause(_FAST_POLL_S if self._before.paper or eager() else _IDLE_POLL_S)
+            soon = self._before.paper or self._before.button or eager()  # a held button is not to hide the next press
+            await self._pause(_FAST_POLL_S if soon else _IDLE_POLL_S)
 
     async def scan(self, profile: Profile) -> AsyncGenerator[Page]:
         """Feed and yield pages until the hopper is empty, front before back.

@@ -22,6 +22,7 @@ from gateway.core.model import (
 from gateway.store.scans import scan_of, select_scans
 from gateway.store.tables import deliveries, pages, scans
 
+_UNDECIDED = (DeliveryState.WAITING, DeliveryState.UNCERTAIN)
 _FINISHED = (ScanState.STORED, ScanState.INCOMPLETE)
 
 
@@ -52,8 +53,8 @@ class Deliveries:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def _select(self, *where: Any, limit: int | None = None) -> tuple[Delivery, ...]:
-        query = select(deliveries).where(*where).order_by(deliveries.c.created_at, deliveries.c.id).limit(limit)
+    async def _select(self, *where: Any) -> tuple[Delivery, ...]:
+        query = select(deliveries).where(*where).order_by(deliveries.c.created_at, deliveries.c.id)
         async with self._engine.connect() as connection:
             await connection.execution_options(read_only=True)
             return tuple(_delivery(row) for row in await connection.execute(query))
@@ -69,10 +70,15 @@ class Deliveries:
                     await connection.execute(insert(deliveries).values(row))
 
     async def due(self, now: datetime, limit: int) -> tuple[Delivery, ...]:
-        """Return what waits and may be tried now, oldest first."""
-        return await self._select(
-            deliveries.c.state == DeliveryState.WAITING, deliveries.c.next_try_at <= now, limit=limit
+        """Return what waits or is uncertain and may be tried now: of each destination the oldest, oldest first."""
+        turn = func.row_number().over(
+            partition_by=deliveries.c.destination, order_by=(deliveries.c.created_at, deliveries.c.id)
         )
+        ready = select(deliveries.c.id, turn.label("turn")).where(
+            deliveries.c.state.in_(_UNDECIDED), deliveries.c.next_try_at <= now
+        )
+        inner = ready.subquery()
+        return await self._select(deliveries.c.id.in_(select(inner.c.id).where(inner.c.turn <= limit)))
 
     async def in_state(self, *states: DeliveryState) -> tuple[Delivery, ...]:
         """Return all deliveries in these states, oldest first."""

@@ -1,4 +1,7 @@
-"""The web application, wired."""
+"""The web application, wired and listening."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -23,3 +26,17 @@ def build(services: Services) -> web.Application:
     app.on_shutdown.append(events.stop)
     routes.register(app)
     return app
+
+
+@asynccontextmanager
+async def listening(services: Services) -> AsyncIterator[str]:
+    """Serve at the settings' address for as long as the block runs; gives the URL of the pages."""
+    runner = web.AppRunner(build(services), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, services.settings.web.address, services.settings.web.port).start()
+        host, port = runner.addresses[0][:2]
+        name = f"[{host}]" if ":" in host else host
+        yield f"http://{name}:{port}"
+    finally:
+        await runner.cleanup()

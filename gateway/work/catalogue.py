@@ -126,6 +126,7 @@ class Catalogue:
             return Denied("last_unit", "This is your last unit: disable two-factor authentication first.", 409)
         audit = entry(self._clock.now(), account_id, peer, "unit_removed", reason=unit.label)
         await self._store.units.remove(unit_id, audit)
+        self._watch.removed(unit)
         for topic in ("units", "account"):
             self._hub.tell(account_id, topic)
         return None

@@ -6,8 +6,7 @@ import logging
 from gateway.clock import Clock
 from gateway.core import scan as scans
 from gateway.core import session as sessions
-from gateway.core.delivery import Event, step
-from gateway.core.model import DeliveryState, PageFile, Scan, ScanState
+from gateway.core.model import PageFile, Scan, ScanState
 from gateway.store.spool import SealedFile, Spool
 from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
@@ -37,12 +36,9 @@ class Janitor:
         self._hub = hub
 
     async def start(self) -> None:
-        """Step back what was under way, adopt sealed files without rows; before anything else runs."""
+        """End the sessions, adopt sealed files without rows; before anything else runs."""
         now = self._clock.now()
         await self._store.sessions.end_all(now.utc)  # their keys were in memory only
-        for state in (DeliveryState.SENDING, DeliveryState.COMMITTING):
-            for delivery in await self._store.deliveries.in_state(state):
-                await self._store.deliveries.move(delivery.id, (state,), step(state, Event.CRASH), next_try_at=now.utc)
         await asyncio.to_thread(self._spool.sweep_temps)
         for sealed in await asyncio.to_thread(lambda: list(self._spool.sealed_files())):
             await self._adopt(sealed)

@@ -28,7 +28,7 @@ from gateway.work.ports import Ports
 
 REASK_S = 0.25  # while sending: a shut gate cancels well within a second
 SWEEP_S = 5.0  # nothing depends on a hint arriving
-BATCH = 100
+BATCH = 100  # of each destination, so that none waits for another's queue
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ class Outbox:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._hub.anything.clear()
+                await self._step_back()
                 await self._round(group)
                 try:
                     async with asyncio.timeout(SWEEP_S):
@@ -91,13 +92,17 @@ class Outbox:
         waiting: dict[DestinationId, list[Delivery]] = defaultdict(list)
         for delivery in await self._store.deliveries.due(self._clock.now().utc, BATCH):
             waiting[delivery.destination].append(delivery)
-        for delivery in await self._store.deliveries.in_state(DeliveryState.UNCERTAIN):
-            if delivery.next_try_at <= self._clock.now().utc:
-                waiting[delivery.destination].append(delivery)
         for destination, deliveries in waiting.items():
             if destination not in self._busy:
                 self._busy.add(destination)
                 group.create_task(self._serve(destination, deliveries), name=f"outbox {destination}")
+
+    async def _step_back(self) -> None:
+        """Step back what is under way by its row and by no task: a crash, or a failing database, came in between."""
+        for delivery in await self._store.deliveries.in_state(DeliveryState.SENDING, DeliveryState.COMMITTING):
+            if delivery.destination not in self._busy:
+                now, after = self._clock.now().utc, machine.step(delivery.state, Event.CRASH)
+                await self._store.deliveries.move(delivery.id, (delivery.state,), after, next_try_at=now)
 
     async def _plan(self) -> None:
         """Give each finished scan a delivery per destination; names are fixed here, before the first try."""
@@ -115,6 +120,8 @@ class Outbox:
             for delivery in deliveries:
                 if destination is not None:
                     await self._attempt(delivery, destination)
+        except Exception:  # the task's guard: one destination's trouble is not the others'
+            log.exception("destination %s: its deliveries are tried again", destination_id)
         finally:
             self._busy.discard(destination_id)
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 from drivers.errors import Busy, DriverError, Unreachable
 from drivers.port import Cause, Finder, Gone, Press, Scanner, Sighting
@@ -17,6 +18,7 @@ from gateway.core.model import AccountId, Unit, UnitId, UnitState
 from gateway.store.store import Store
 from gateway.work.claim import OWNED, Claim, Claims
 from gateway.work.hub import Hub
+from gateway.work.lasting import lasting
 from gateway.work.outcomes import Denied
 
 REOPEN_S = 2.0  # after a unit was busy or silent: soon enough for a person, rare enough for the unit
@@ -82,7 +84,8 @@ class Watch:
         async with asyncio.TaskGroup() as group:
             self._group = group
             for finder in self._finders:
-                group.create_task(self._find(finder), name=f"finder {type(finder).__name__}")
+                what = f"finder {type(finder).__name__}"
+                group.create_task(lasting(what, partial(self._find, finder)), name=what)
 
     async def _find(self, finder: Finder) -> None:
         async with aclosing(finder.sightings()) as sightings:
@@ -123,7 +126,8 @@ class Watch:
 
     def _attend(self, way: _Way) -> None:
         if self._group is not None and (way.task is None or way.task.done()):
-            way.task = self._group.create_task(self._serve(way), name=f"unit {way.sighting.id}")
+            what = f"unit {way.sighting.id}"
+            way.task = self._group.create_task(lasting(what, partial(self._serve, way)), name=what)
 
     async def _serve(self, way: _Way) -> None:
         """Keep one way open while it is owned or claimed, and act on its presses."""
@@ -156,9 +160,9 @@ class Watch:
         way.state, way.note = UnitState.READY, ""
         self._changed(unit)
         try:
-            presses = scanner.presses(eager=lambda: self._claims.wants(sighting.id) or unit is None)
+            presses = scanner.presses(eager=lambda: self._claims.wants(sighting.id))
             async with aclosing(presses):
-                return await self._heed(way, scanner, presses)
+                return await self._heed(way, unit, scanner, presses)
         finally:
             await scanner.close()
 
@@ -172,23 +176,24 @@ class Watch:
         self._changed(unit)
         return False
 
-    async def _heed(self, way: _Way, scanner: Scanner, presses: AsyncGenerator[Press]) -> bool:
+    async def _heed(self, way: _Way, unit: Unit | None, scanner: Scanner, presses: AsyncGenerator[Press]) -> bool:
         coming = asyncio.ensure_future(anext(presses))
         asked = asyncio.ensure_future(way.asked.wait())
         try:
             while True:
-                await asyncio.wait({coming, asked}, timeout=REOPEN_S, return_when=asyncio.FIRST_COMPLETED)
+                patience_s = REOPEN_S if unit is None else None  # a claim may lapse; a unit's removal is told
+                await asyncio.wait({coming, asked}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 unit = await self._owner(way.sighting)
                 if coming.done():
                     await self._pressed(way, unit, scanner, coming.result())
                     coming = asyncio.ensure_future(anext(presses))
+                elif unit is None and not self._claims.wants(way.sighting.id):
+                    return False
                 elif asked.done():
                     way.asked.clear()
                     asked = asyncio.ensure_future(way.asked.wait())
                     if unit is not None:
                         await self._scan_now(way, unit, scanner)
-                elif unit is None and not self._claims.wants(way.sighting.id):
-                    return False
         finally:
             for task in (coming, asked):
                 task.cancel()
@@ -238,6 +243,13 @@ class Watch:
                 return None
         state, note = self.state(unit)
         return Denied("unit_not_ready", note or f"The unit is not ready: it is {state}.", 409)
+
+    def removed(self, unit: Unit) -> None:
+        """Let go of a unit that is nobody's any more."""
+        for known in unit.ways:
+            way = self._ways.get(known.sighting)
+            if way is not None:
+                way.asked.set()
 
     async def listing(self) -> tuple[Found, ...]:
         """Return every unit in sight with its owner."""

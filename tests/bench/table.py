@@ -20,11 +20,15 @@ _HEAD = f"{'what':<40} {'who':<18} {'wall s':>8} {'cpu s':>8} {'peak MB':>8} {'w
 
 
 def lines(rows: Iterable[Row]) -> Iterable[str]:
-    """Yield the table line by line; × is the ratio to the peer (below 1: cheaper)."""
+    """Yield the table line by line; × is the ratio to the peer (below 1: cheaper), - beside a peer that took none."""
     yield _HEAD
     for row in rows:
         own, peer = row.result, row.peer
         yield (
             f"{row.what:<40} {row.who:<18} {own.wall_s:>8.2f} {own.cpu_s:>8.2f} {own.peak_mb:>8.0f} "
-            f"{own.wall_s / peer.wall_s:>7.2f} {own.cpu_s / peer.cpu_s:>7.2f} {own.peak_mb / peer.peak_mb:>7.2f}"
+            f"{_ratio(own.wall_s, peer.wall_s)} {_ratio(own.cpu_s, peer.cpu_s)} {_ratio(own.peak_mb, peer.peak_mb)}"
         )
+
+
+def _ratio(own: float, peer: float) -> str:
+    return f"{own / peer:>7.2f}" if peer else f"{'-':>7}"

@@ -229,6 +229,21 @@ async def test_a_delivery_moves_only_from_where_it_is(store: Store) -> None:
     assert await store.deliveries.waiting_scans(ACCOUNT.id) == 0
 
 
+async def test_a_long_queue_of_one_destination_hides_no_other(store: Store) -> None:
+    other = replace(DESTINATION, id=DestinationId("e" * 32), label="Other")
+    for destination in (DESTINATION, other):
+        await store.destinations.add(destination, b"sealed", AUDIT)
+    for number in range(5):
+        scan = replace(SCAN, id=ScanId(f"{number:032}"))
+        await store.scans.begin(scan)
+        await store.deliveries.plan(first_deliveries(scan, (DESTINATION,), NOW.utc))
+    await store.scans.begin(SCAN)
+    await store.deliveries.plan(first_deliveries(SCAN, (other,), NOW.utc))
+    due = await store.deliveries.due(NOW.utc, 3)
+    assert [d.destination for d in due].count(DESTINATION.id) == 3
+    assert [d.destination for d in due].count(other.id) == 1
+
+
 async def test_removing_a_destination_discards_what_it_was_not_given(store: Store) -> None:
     await store.destinations.add(DESTINATION, b"sealed", AUDIT)
     await store.scans.begin(SCAN)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sqlite3
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,21 @@ def _rows(state: Path) -> list[str]:
 async def test_a_complete_sealed_file_without_a_row_is_adopted(verified: Any) -> None:
     await verified.sign_out()
     await verified.scan(1)
-    database = sqlite3.connect(verified.state / "gateway.sqlite3")
-    before = database.execute("select path, width_px, height_px, byte_count, sealed_sha256, mac from pages").fetchall()
+    database = verified.state / "gateway.sqlite3"
+    before = await asyncio.to_thread(_columns, database)
     assert len(before) == 2
-    database.execute("delete from deliveries")
-    database.execute("delete from pages where side = 'back'")
-    database.execute("update scans set state = 'receiving'")
-    database.commit()
+    await asyncio.to_thread(_lose_the_back, database)
     await verified.daemon.janitor.start()
-    after = database.execute("select path, width_px, height_px, byte_count, sealed_sha256, mac from pages").fetchall()
-    assert set(after) == set(before)
-    database.close()
+    assert await asyncio.to_thread(_columns, database) == before
+
+
+def _columns(database: Path) -> set[tuple[object, ...]]:
+    with closing(sqlite3.connect(database)) as rows:
+        return set(rows.execute("select path, width_px, height_px, byte_count, sealed_sha256, mac from pages"))
+
+
+def _lose_the_back(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as rows, rows:
+        rows.execute("delete from deliveries")
+        rows.execute("delete from pages where side = 'back'")
+        rows.execute("update scans set state = 'receiving'")

@@ -172,3 +172,36 @@ async def test_a_destination_that_is_down_is_tried_again(house: Any) -> None:
     await house.until("the refusal", waits)
     house.clock.ahead += timedelta(seconds=30)
     await house.delivered(1)
+
+
+async def test_a_database_that_fails_at_the_receipt_makes_no_second_document(
+    verified: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries = verified.daemon.services.store.deliveries
+    move, failures = deliveries.move, []
+
+    async def failing_once(*args: Any, **kwargs: Any) -> bool:
+        if kwargs.get("receipt") is not None and not failures:
+            failures.append(1)
+            raise OSError("the disk is full")
+        return bool(await move(*args, **kwargs))
+
+    monkeypatch.setattr(deliveries, "move", failing_once)
+    await verified.scan(1)
+    [scan] = await verified.delivered(1)
+    assert failures
+    assert scan["pages"] == 2
+    assert len(list(verified.archive.rglob("*.pdf"))) == 1
+
+
+async def test_a_removed_unit_is_let_go_and_can_be_added_again(house: Any) -> None:
+    await house.register()
+    [unit] = (await house.call("GET", "/units"))["items"]
+    await house.call("DELETE", f"/units/{unit['id']}")
+
+    async def free() -> bool:
+        sighting = await house.sighting()
+        status, _ = await house.raw("POST", "/claims", {"sighting": sighting["id"]})
+        return bool(status == 201)
+
+    await house.until("the unit to be free", free)

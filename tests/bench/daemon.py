@@ -1,0 +1,139 @@
+"""The daemon as a process of its own with one simulated iX500: at rest, and from the last page to the receipt.
+
+Peers: at rest an aiohttp server that serves one word; for the receipt img2pdf, which neither seals nor asks anybody."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+
+from simulator import Fleet, running
+from tests.bench import measure
+from tests.bench.table import Row
+from tests.walk.conftest import EMAIL, PASSWORD, House, Shifted
+
+_ROOT = Path(__file__).parents[2]
+_CHILD = _ROOT / "tests" / "walk" / "child.py"
+_REST_S = 30.0
+_SHEETS = 10
+_RUNS = 5
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def bench() -> list[Row]:
+    """Measure both, each beside its peer in the same run."""
+    with tempfile.TemporaryDirectory(prefix="bench-daemon-") as name:
+        return asyncio.run(_bench(Path(name)))
+
+
+async def _bench(folder: Path) -> list[Row]:
+    archive = folder / "archive"
+    archive.mkdir()
+    fleet = Fleet.load("ix500")
+    fleet = replace(fleet, units=tuple(replace(unit, sheets=0, feed_s=0.1) for unit in fleet.units))
+    async with AsyncExitStack() as stack:
+        simulation = await stack.enter_async_context(running(fleet))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        argv = [str(_CHILD), str(folder / "state"), str(archive), str(simulation.usbip_address[1])]
+        daemon = stack.enter_context(_python(argv))
+        url = await asyncio.to_thread(_first_line, daemon)
+        house = House(url, http, simulation, None, archive, folder / "state", None, Shifted())
+        await _prepare(house)
+        peer = stack.enter_context(_python(["-m", "tests.bench.word"]))
+        await asyncio.to_thread(_first_line, peer)
+        ours, theirs = await asyncio.gather(_rest(daemon.pid), _rest(peer.pid))
+        what = f"{_REST_S:.0f} s at rest, one unit, empty hopper"
+        rows = [Row(what, "ours", ours, theirs), Row(what, "aiohttp alone", theirs, theirs)]
+        return rows + await _receipts(house, daemon.pid, folder)
+
+
+async def _prepare(house: House) -> None:
+    token = (house.state / "setup-token").read_text("ascii").strip()
+    await house.call("POST", "/setup", {"token": token, "email": EMAIL, "password": PASSWORD})
+    await house.register()
+    await house.enable()
+    await house.add_folder()
+
+
+async def _rest(pid: int) -> measure.Sample:
+    before_s = _cpu_s(pid)
+    await asyncio.sleep(_REST_S)
+    return measure.Sample(_REST_S, _cpu_s(pid) - before_s, _resident_mb(pid))
+
+
+async def _receipts(house: House, pid: int, folder: Path) -> list[Row]:
+    ours, theirs = [], []
+    for _ in range(_RUNS):
+        document = await _batch(house, pid, ours)
+        pages = await asyncio.to_thread(_pages, document, folder)
+        theirs.append(
+            await asyncio.to_thread(
+                measure.in_fresh_process, "tests.bench.pdf", "img2pdf", pages, folder / "img2pdf.pdf"
+            )
+        )
+    what = f"{2 * _SHEETS} pages: last page -> receipt"
+    result, peer = measure.medians(ours), measure.medians(theirs)
+    return [Row(what, "ours", result, peer), Row(what, "img2pdf alone", peer, peer)]
+
+
+async def _batch(house: House, pid: int, taken: list[measure.Sample]) -> Path:
+    """Scan with the gate open; time begins when the unit has sent its last byte."""
+    known = set(house.archive.glob("*.pdf"))
+    await house.ready()
+    house.unit.load(_SHEETS)
+    total = len(house.unit.delivered) + 2 * _SHEETS
+    house.unit.press()
+    while len(house.unit.delivered) < total:
+        await asyncio.sleep(0.005)
+    began_s, cpu_s = time.perf_counter(), _cpu_s(pid)
+    while not (new := set(house.archive.glob("*.pdf")) - known):
+        await asyncio.sleep(0.005)
+    await house.delivered(len(known) + 1)
+    taken.append(measure.Sample(time.perf_counter() - began_s, _cpu_s(pid) - cpu_s, _resident_mb(pid)))
+    return new.pop()
+
+
+def _pages(document: Path, folder: Path) -> Path:
+    import pikepdf
+
+    pages = folder / document.stem
+    pages.mkdir()
+    with pikepdf.open(document) as pdf:
+        for number, page in enumerate(pdf.pages):
+            picture = page.obj["/Resources"]["/XObject"]["/Im0"]
+            (pages / f"{number:04}.jpg").write_bytes(picture.read_raw_bytes())
+    return pages
+
+
+def _python(argv: list[str]) -> "subprocess.Popen[str]":
+    return _Ending([sys.executable, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=_ROOT)
+
+
+class _Ending(subprocess.Popen[str]):
+    """A process that ends with its block."""
+
+    def __exit__(self, *exc: object) -> None:
+        self.terminate()
+        super().__exit__(None, None, None)
+
+
+def _first_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def _cpu_s(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / _TICKS
+
+
+def _resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
