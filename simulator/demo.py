@@ -108,7 +108,7 @@ async def _play(folder: Path, *, once: bool) -> None:
         try:
             person = Person(http, await _first(url, serving))
             unit = next(iter(simulation.units.values()))
-            mission = Mission(person, unit, sink, archive, daemon.setup.path, tell)
+            mission = Mission(person, unit, daemon.services.watch.listing, sink, archive, daemon.setup.path, tell)
             delivered = await mission.play()
             if once:
                 print(f"delivered: {delivered}")
@@ -135,6 +135,7 @@ class Mission:
 
     person: Person
     unit: Any
+    listing: Callable[[], Awaitable[tuple[Any, ...]]]
     sink: DavSink
     archive: Path
     setup_token: Path
@@ -151,18 +152,15 @@ class Mission:
 
     async def _discover_and_register(self) -> None:
         call = self.person.call
+        [found] = await until("discovery", self.listing)
+        self.tell.say(f"unit discovered: {found.model} at {found.address}")
         await call(
             "POST",
             "/setup",
             {"token": self.setup_token.read_text("ascii").strip(), "email": EMAIL, "password": PASSWORD},
         )
         self.tell.say(f"account created: {EMAIL}")
-
-        async def found() -> Any:
-            return next(iter((await call("GET", "/found"))["items"]), None)
-
-        sighting = await until("discovery", found)
-        self.tell.say(f"unit discovered: {sighting['model']} at {sighting['address']}")
+        [sighting] = (await call("GET", "/found"))["items"]
         before = await call("GET", "/account")
         if before["two_factor_available"]:
             raise StepFailed("two-factor was available before a unit was registered")
