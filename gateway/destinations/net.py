@@ -18,6 +18,7 @@ from gateway.destinations.port import Rejected, Unavailable
 
 CONNECT_S = 10.0  # a server that does not accept within ten seconds is not there
 REPLY_S = 120.0  # servers hash, scan for viruses or assemble a large upload before they answer
+_NO_ADDRESS = "this is not a web address"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -34,7 +35,7 @@ class Guard:
 
     async def check(self, url: str) -> None:
         """Refuse an address that a destination must not have; Rejected names the entry that would allow it."""
-        parsed = _parsed(url)
+        parsed = web_address(url)
         host, port = _endpoint(parsed)
         literal = _literal(host)
         if literal is not None:
@@ -45,6 +46,8 @@ class Guard:
             await asyncio.wait_for(resolver.resolve(host, port), CONNECT_S)
         except (OSError, TimeoutError):
             raise Unavailable(f"the name {host!r} cannot be resolved") from None
+        except UnicodeError:  # no label of a name may be empty or longer than 63 characters
+            raise Rejected(_NO_ADDRESS) from None
         finally:
             await resolver.close()
 
@@ -130,13 +133,14 @@ def _same_origin(url: URL) -> aiohttp.ClientMiddlewareType:
     return middleware
 
 
-def _parsed(url: str) -> URL:
+def web_address(url: str) -> URL:
+    """Return an address that a destination may have; Rejected."""
     try:
         parsed = URL(url)
-        port = parsed.port
+        port, host = parsed.port, parsed.host
     except ValueError:
-        raise Rejected("this is not a web address") from None
-    if parsed.scheme not in _DEFAULT_PORTS or not parsed.host or not port:
+        raise Rejected(_NO_ADDRESS) from None
+    if parsed.scheme not in _DEFAULT_PORTS or not host or not port:
         raise Rejected("a web address that begins with https:// is needed")
     if parsed.user is not None or parsed.password is not None:
         raise Rejected("user name and password have fields of their own")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.destinations.folder import FolderDestination
 from gateway.destinations.net import Guard
-from gateway.destinations.port import Port, Rejected
+from gateway.destinations.port import DestinationError, Port, Rejected
 from gateway.destinations.webdav import WebdavDestination
 
 _VALUE_LIMIT = 2000  # characters; an address or a path is far shorter
@@ -47,7 +47,10 @@ def _folder(values: Mapping[str, str], around: Surroundings) -> Port:
 def _webdav(values: Mapping[str, str], around: Surroundings) -> Port:
     if ":" in values["username"]:  # RFC 7617: the colon is where the password begins
         raise Rejected("username: a colon cannot be part of it")
-    return WebdavDestination(values["url"], values["username"], values["password"], around.guard)
+    try:
+        return WebdavDestination(values["url"], values["username"], values["password"], around.guard)
+    except Rejected as error:
+        raise Rejected(f"url: {error}") from None
 
 
 KINDS: dict[str, Kind] = {
@@ -86,8 +89,8 @@ async def check(
     if url_field:
         try:
             await guard.check(config[url_field])
-        except Rejected as error:
-            raise Rejected(f"{url_field}: {error}") from None
+        except DestinationError as error:
+            raise type(error)(f"{url_field}: {error}") from None
 
 
 def _kind(kind: str) -> Kind:

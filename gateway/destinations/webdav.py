@@ -12,7 +12,7 @@ from yarl import URL
 from gateway.core.gate import Permit
 from gateway.destinations.dav import UNDECIDED, Dav, explained
 from gateway.destinations.names import PARTIAL, plain, temporary
-from gateway.destinations.net import Guard
+from gateway.destinations.net import Guard, web_address
 from gateway.destinations.port import (
     Commit,
     DestinationError,
@@ -34,7 +34,7 @@ class WebdavDestination:
 
     def __init__(self, url: str, username: str, password: str, guard: Guard) -> None:
         """Take the address of the collection; it is judged at each connection, `Guard.check` judges it when saved."""
-        self._url = URL(url if url.endswith("/") else url + "/")
+        self._url = web_address(url if url.endswith("/") else url + "/")
         self._username = username
         self._password = password
         self._guard = guard

@@ -4,6 +4,7 @@ import hmac
 
 from aiohttp import web
 
+from gateway.web import problems
 from gateway.web.context import TOKEN, VISITOR
 from gateway.web.render import form_token
 from gateway.web.route import Face
@@ -13,6 +14,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CROSS_SITE = Denied("cross_site", "This request does not come from a page of this gateway.", 403)
 FORM_TOKEN = Denied("form_token", "This form is out of date. Go back, load the page again and repeat.", 403)
 JSON_ONLY = Denied("media_type", "The API takes JSON only: Content-Type: application/json.", 415)
+NOT_PLAIN = Denied("media_type", "Bodies are taken as they are: without Content-Encoding.", 415)
+NOT_TEXT = Denied("not_text", "The form is not text in UTF-8.", 400)
 FORMS_ONLY = Denied("media_type", "Pages take forms only: application/x-www-form-urlencoded in UTF-8.", 415)
 
 
@@ -48,6 +51,8 @@ def _same_site(request: web.Request, face: Face) -> bool:
 def _body_refusal(request: web.Request, face: Face) -> Denied | None:
     if not request.can_read_body:
         return None
+    if "Content-Encoding" in request.headers:
+        return NOT_PLAIN
     if face is Face.API:
         return None if request.content_type == "application/json" else JSON_ONLY
     charset = (request.charset or "utf-8").lower()
@@ -59,6 +64,14 @@ async def form_refusal(request: web.Request, face: Face) -> Denied | None:
     """Return why a page's form is refused, or None: with a session, it must carry that session's form token."""
     if request.method in SAFE or face is not Face.PAGE or VISITOR not in request:
         return None
-    given = (await request.post()).get("form_token", "")
+    given = (await posted(request)).get("form_token", "")
     right = form_token(request[TOKEN])
-    return None if isinstance(given, str) and hmac.compare_digest(given.encode(), right.encode()) else FORM_TOKEN
+    return None if hmac.compare_digest(given.encode(), right.encode()) else FORM_TOKEN
+
+
+async def posted(request: web.Request) -> dict[str, str]:
+    """Return the text fields of the form; ProblemError if it is no text."""
+    try:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    except UnicodeDecodeError:
+        raise problems.ProblemError(NOT_TEXT) from None

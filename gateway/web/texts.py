@@ -9,7 +9,6 @@ TEXTS: dict[str, str] = {
     "menu.settings": "Settings",
     "menu.sign_out": "Sign out",
     "skip": "Skip to the content",
-    "back": "Back",
     "cancel": "Cancel",
     "continue": "Continue",
     "email": "E-mail address",

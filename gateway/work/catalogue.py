@@ -28,7 +28,7 @@ from gateway.destinations.port import DestinationError
 from gateway.store.store import Store
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
-from gateway.work.outcomes import Denied
+from gateway.work.outcomes import Denied, sentence
 from gateway.work.paused import finish
 from gateway.work.ports import Ports
 from gateway.work.record import entry
@@ -152,7 +152,7 @@ class Catalogue:
         try:
             await self._ports.check(kind, config, secrets)
         except DestinationError as error:
-            return Denied("destination_unusable", str(error), 422)
+            return Denied("destination_unusable", sentence(error), 422)
         now = self._clock.now()
         destination = Destination(DestinationId(uuid.uuid4().hex), account, kind, label, config, now.utc)
         audit = entry(now, account, peer, "destination_added", reason=f"{kind}: {label}")
@@ -173,7 +173,7 @@ class Catalogue:
         try:
             await (await self._ports.open(destination)).probe()
         except DestinationError as error:
-            return Denied("destination_failed", str(error), 424)
+            return Denied("destination_failed", sentence(error), 424)
         return None
 
     async def remove_destination(

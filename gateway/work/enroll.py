@@ -184,7 +184,7 @@ class Enroll:
             return _refused(refused)
         waiting = await self._store.deliveries.waiting_scans(account.id)
         if held != waiting:
-            return Denied("held_count", f"{waiting} scans are held and would stay held; acknowledge that number.", 409)
+            return Denied("held_count", f"The number of held scans is {waiting} now; acknowledge that.", 409)
         kek = await self._fresh_password(account, password, peer)
         if isinstance(kek, Denied):
             return kek

@@ -14,6 +14,12 @@ class Denied:
     status: int
 
 
+def sentence(of: object) -> str:
+    """Return what an error says as a sentence of its own."""
+    text = str(of)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A session was opened or raised; `token` is shown to nobody else and stored only as a hash."""

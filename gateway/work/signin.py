@@ -57,8 +57,8 @@ class Token:
 
 
 def token_hash(token: str) -> str:
-    """Return what the database holds of a session token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """Return what the database holds of a session token; what a header holds beside ASCII hashes, too."""
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 class SignIn:

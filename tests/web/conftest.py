@@ -237,8 +237,9 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = asyncio.ensure_future(daemon.run(ready=url.set_result))
+        either: tuple[asyncio.Future[Any], ...] = (serving, url)
         try:
-            await asyncio.wait({serving, url}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 await serving
             yield House(url.result(), http, stack, simulation, sink, archive, folder / "state", daemon, clock)

@@ -1,5 +1,6 @@
 """Who may what: for each row of the table and each kind of visitor, what the row says is what happens."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -56,6 +57,13 @@ def expected(row: Any, visitor: Visitor) -> tuple[int, str] | None:
     return (401, "step_up") if row.fresh and visitor.stale else None
 
 
+async def _prepare(house: House, two_factor: bool) -> None:
+    await house.set_up()
+    await house.register()
+    if two_factor:
+        await house.enable()
+
+
 async def _three(sign_in: Any) -> dict[str, str]:
     return {name: await sign_in() for name in ("", *ENDING)}
 
@@ -71,11 +79,7 @@ async def visitors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         untouched, plain, verified, aged, idle = [
             await another(name) for name in ("untouched", "plain", "verified", "aged", "idle")
         ]
-        for house in (plain, verified, aged, idle):
-            await house.set_up()
-            await house.register()
-        for house in (verified, aged, idle):
-            await house.enable()
+        await asyncio.gather(*(_prepare(house, house is not plain) for house in (plain, verified, aged, idle)))
         l1, l2, lp = await _three(plain.password), await _three(verified.sign_in), await _three(verified.password)
         middle, old = await _three(aged.sign_in), await _three(idle.sign_in)
         aged.clock.ahead += timedelta(minutes=11)

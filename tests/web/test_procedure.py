@@ -121,7 +121,7 @@ async def test_disabling_says_so_when_more_is_held_than_was_acknowledged(house: 
     await person.follow(DISABLE)
     await house.scan(1)
     page = await person.submit(DISABLE, password=PASSWORD, code=house.code())
-    assert (page.status, page.error) == (409, "1 scans are held and would stay held; acknowledge that number.")
+    assert (page.status, page.error) == (409, "The number of held scans is 1 now; acknowledge that.")
     assert "1 scan is held and stays held." in page.text, "the form shows the new number"
 
 
@@ -131,7 +131,7 @@ async def test_a_bad_folder_is_explained_and_what_was_typed_stays(house: House, 
     await person.follow("Folder on the gateway")
     page = await person.submit("Save", label="Papers", path="/etc")
     assert page.status == 422
-    assert page.error == "Path: the folder is not below any of the roots that the administrator lists"
+    assert page.error == "Path: the folder is not below any of the roots that the administrator lists."
     assert values(page.form("Save")) | {"form_token": ""} == {"form_token": "", "label": "Papers", "path": "/etc"}
     page = await person.submit("Save", path=str(house.archive))
     assert page.notice == "The destination was saved. Test it to be sure."

@@ -16,6 +16,8 @@ async def read(request: web.Request, kind: type[Body]) -> Body:
         return msgspec.json.decode(await request.read(), type=kind)
     except msgspec.DecodeError as error:
         raise problems.of_body(error) from None
+    except RecursionError:
+        raise problems.of_body(msgspec.DecodeError("it is nested too deeply")) from None
 
 
 def reply(answer: msgspec.Struct, status: int = 200) -> web.Response:

@@ -1,6 +1,6 @@
 """The account's scans and what became of them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -34,11 +34,11 @@ def _before(request: web.Request) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text.replace(" ", "+"))  # an unquoted "+" of the offset arrives as a space
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise problems.ProblemError(Denied("invalid", "before is a time with offset (ISO 8601).", 422))
-    return at
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise problems.ProblemError(Denied("invalid", "before is a time with offset (ISO 8601).", 422))
 
 
 async def get_scan(request: web.Request) -> web.Response:

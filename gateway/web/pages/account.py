@@ -5,8 +5,9 @@ from markupsafe import Markup
 
 from gateway.core.session import DEFAULT_WINDOW_H, WINDOWS_H
 from gateway.web import context, render, texts
+from gateway.web.origins import posted
 from gateway.web.pages import cookies, shown
-from gateway.web.pages.forms import fields, number
+from gateway.web.pages.forms import number
 from gateway.web.qr import qr_svg
 from gateway.work.enroll import Enrolment
 from gateway.work.outcomes import Denied
@@ -27,7 +28,7 @@ async def show_enable(request: web.Request) -> web.Response:
 
 async def start(request: web.Request) -> web.Response:
     """Make a secret key and show it as QR code and text."""
-    password = (await fields(request)).get("password", "")
+    password = (await posted(request)).get("password", "")
     session = context.visitor(request).session
     made = await context.services(request).enroll.start(session, password, peer=context.peer(request))
     if isinstance(made, Denied):
@@ -52,7 +53,7 @@ def _enrol(request: web.Request, enrolment: Enrolment | None, denied: Denied | N
 
 async def confirm(request: web.Request) -> web.Response:
     """Check one code; then two-factor authentication is on and forwarding open."""
-    form = await fields(request)
+    form = await posted(request)
     grant = await context.services(request).enroll.confirm(
         context.visitor(request).session,
         form.get("code", "").replace(" ", ""),
@@ -81,7 +82,7 @@ async def _disable(request: web.Request, error: str = "", status: int = 200) -> 
 
 async def disable(request: web.Request) -> web.Response:
     """Switch two-factor authentication off; every session ends."""
-    form = await fields(request)
+    form = await posted(request)
     held = number(form.get("held", ""))
     if held != 0 and form.get("acknowledged") != "yes":
         return await _disable(request, texts.text("disable.held.ack.missing"), 422)

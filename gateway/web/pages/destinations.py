@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.core.model import DestinationId, Level
 from gateway.destinations.registry import KINDS, Kind
 from gateway.web import context, problems, render
-from gateway.web.pages.forms import fields
+from gateway.web.origins import posted
 from gateway.work.catalogue import NOT_FOUND
 from gateway.work.outcomes import Denied
 
@@ -41,7 +41,7 @@ async def add(request: web.Request) -> web.Response:
     kind = KINDS.get(name)
     if kind is None:
         return problems.render_for(request, NOT_FOUND)
-    form = await fields(request)
+    form = await posted(request)
     values = {
         secret: {f.name: form.get(f.name, "") for f in kind.fields if f.secret is secret} for secret in (False, True)
     }

@@ -2,14 +2,7 @@
 
 import re
 
-from aiohttp import web
-
 _PATH = re.compile(r"/[A-Za-z0-9_/-]{0,200}", re.ASCII)
-
-
-async def fields(request: web.Request) -> dict[str, str]:
-    """Return the text fields of the form."""
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
 
 
 def number(text: str) -> int:

@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from gateway.web import context, render, texts
+from gateway.web.origins import posted
 from gateway.web.pages import cookies
-from gateway.web.pages.forms import fields
 from gateway.work.outcomes import Denied
 
 
@@ -17,7 +17,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def submit(request: web.Request) -> web.Response:
     """Make the account and sign it in."""
-    form = await fields(request)
+    form = await posted(request)
     email, password = form.get("email", ""), form.get("password", "")
     if password != form.get("again", ""):
         return _again(request, email, texts.text("password.differ"), 422)

@@ -8,8 +8,9 @@ from gateway.core.model import Level
 from gateway.core.session import DEFAULT_WINDOW_H, WINDOWS_H
 from gateway.web import context, render, texts
 from gateway.web.context import VISITOR
+from gateway.web.origins import posted
 from gateway.web.pages import cookies
-from gateway.web.pages.forms import after, fields, number
+from gateway.web.pages.forms import after, number
 from gateway.work.outcomes import Denied
 
 _WHY = {"locked": "sign_in.locked", "step_up": "sign_in.step_up"}
@@ -36,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def submit(request: web.Request) -> web.Response:
     """Check e-mail address and password; a right pair replaces the browser's session."""
-    form = await fields(request)
+    form = await posted(request)
     following, old = after(form.get("next", "/")), request.get(VISITOR)
     email, password = form.get("email", ""), form.get("password", "")
     grant = await context.services(request).signin.password(
@@ -73,7 +74,7 @@ async def show_code(request: web.Request) -> web.Response:
 
 async def submit_code(request: web.Request) -> web.Response:
     """Check the code; a right one opens forwarding for the chosen time."""
-    form = await fields(request)
+    form = await posted(request)
     following, window_h = after(form.get("next", "/")), number(form.get("window_h", ""))
     signin, session = context.services(request).signin, context.visitor(request).session
     code = form.get("code", "").replace(" ", "")
@@ -92,7 +93,7 @@ async def show_sign_out(request: web.Request) -> web.Response:
 
 async def submit_sign_out(request: web.Request) -> web.Response:
     """Sign out, everywhere unless told otherwise."""
-    everywhere = (await fields(request)).get("where") != "here"
+    everywhere = (await posted(request)).get("where") != "here"
     session = context.visitor(request).session
     await context.services(request).signin.sign_out(session, everywhere=everywhere, peer=context.peer(request))
     return cookies.dismiss("/sign-in?done=signed_out")

@@ -4,8 +4,8 @@ from aiohttp import web
 
 from gateway.core.model import UnitId
 from gateway.web import context, problems, render, texts
+from gateway.web.origins import posted
 from gateway.web.pages import shown
-from gateway.web.pages.forms import fields
 from gateway.work.catalogue import NOT_FOUND
 from gateway.work.outcomes import Denied
 
@@ -18,7 +18,7 @@ async def list_found(request: web.Request) -> web.Response:
 async def open_claim(request: web.Request) -> web.Response:
     """Open a claim on one of them."""
     account = context.visitor(request).account.id
-    claim = context.services(request).watch.claim(account, (await fields(request)).get("sighting", ""))
+    claim = context.services(request).watch.claim(account, (await posted(request)).get("sighting", ""))
     if isinstance(claim, Denied):
         values = await shown.found(request)
         return render.page(request, "add.html", status=claim.status, error=claim.detail, **values)
@@ -48,7 +48,7 @@ async def _unit(request: web.Request, denied: Denied | None = None) -> web.Respo
 async def rename(request: web.Request) -> web.Response:
     """Give a unit another name."""
     account, unit_id = context.visitor(request).account.id, UnitId(request.match_info["id"])
-    label = (await fields(request)).get("label", "")
+    label = (await posted(request)).get("label", "")
     catalogue = context.services(request).catalogue
     renamed = await catalogue.rename_unit(account, unit_id, label, peer=context.peer(request))
     if isinstance(renamed, Denied):
