@@ -46,6 +46,10 @@ class Reader:
         """Return the next four bytes as an unsigned number."""
         return int.from_bytes(self.take(4), "big")
 
+    def bit(self, offset: int, number: int) -> bool:
+        """Tell whether a bit (0 is the lowest) of the byte at `offset` is set."""
+        return bool(self.seek(offset).u8() & (1 << number))
+
     def text(self, count: int) -> str:
         """Return the next `count` bytes as printable ASCII without padding; PeerError on any other byte."""
         raw = self.take(count).rstrip(b" \0")

@@ -8,9 +8,12 @@ from typing import Protocol
 
 
 class Colour(StrEnum):
+    """How a page is wanted. AUTOMATIC: the picture itself decides, after the gate."""
+
     COLOUR = "colour"
     GRAY = "gray"
     LINEART = "lineart"
+    AUTOMATIC = "automatic"
 
 
 class Side(StrEnum):
@@ -31,7 +34,8 @@ class Sighting:
 
     `id` names the way and the unit ("usb:iX500:1200753") and is the same at every sighting; `address` is
     where it is now ("usb 1-2") and is never the identity; `fingerprint` is what a unit's pin is held against.
-    `driven` is empty, or the sentence that says why this unit cannot be scanned from.
+    `driven` is empty, or the sentence that says why this unit cannot be scanned from. `has_button`: a press on it can
+    be seen; otherwise paper put in is the way to start.
     """
 
     id: str
@@ -41,6 +45,7 @@ class Sighting:
     fingerprint: str
     seen_at: datetime
     driven: str = ""
+    has_button: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,25 @@ class Gone:
     id: str
 
 
+class Paper(StrEnum):
+    """Which paper lies in the feeder. AUTOMATIC: the unit ends each page where its sheet ends."""
+
+    AUTOMATIC = "automatic"
+    A4 = "a4"
+    A5 = "a5"
+    A6 = "a6"
+    B5 = "b5"
+    LETTER = "letter"
+    LEGAL = "legal"
+    CARD = "card"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a unit can do; lengths in millimetres, resolutions in dots per inch."""
+    """What a unit can do; lengths in millimetres, resolutions in dots per inch.
+
+    `brightness`, `contrast`: the hardware has the control. `has_button`: a press can be seen.
+    """
 
     resolutions_dpi: tuple[int, ...]
     colours: tuple[Colour, ...]
@@ -60,16 +81,29 @@ class Capabilities:
     max_width_mm: float
     max_height_mm: float
     has_button: bool
+    overscan: bool = False
+    double_feed: bool = False
+    brightness: bool = False
+    contrast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How to scan. `jpeg_quality` is the unit's own index, 1 (smallest) to 7 (finest)."""
+    """How to scan.
+
+    `jpeg_quality` is the unit's own index, 1 (smallest) to 7 (finest). `double_feed`: stop when two sheets go in
+    together. `overscan`: also what lies beyond the paper's edges. `brightness`, `contrast`: -127 to 127.
+    """
 
     resolution_dpi: int = 300
     colour: Colour = Colour.COLOUR
     duplex: bool = True
     jpeg_quality: int = 4
+    paper: Paper = Paper.AUTOMATIC
+    overscan: bool = False
+    double_feed: bool = True
+    brightness: int = 0
+    contrast: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +126,13 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class PageEnd:
-    """What is known of a page only after its last chunk."""
+    """What is known of a page only after its last chunk. `components` of a pixel: 1 or 3."""
 
     width_px: int
     height_px: int
     resolution_dpi: int
     byte_count: int
+    components: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +140,14 @@ class Page:
     """One side of one sheet. `number` counts sheets of this scan from 1.
 
     `chunks` is read once, to its end, before the next page is asked for; `end()` is valid after that
-    (RuntimeError before). The bytes are the unit's own, never decoded.
+    (RuntimeError before). The bytes are the unit's own, never decoded: `image/jpeg`, or `image/x-raw` (drivers.raw).
+    `colour` is how the page is wanted, whatever it was sent in.
     """
 
     number: int
     side: Side
     media_type: str
+    colour: Colour
     chunks: AsyncIterator[bytes]
     end: Callable[[], PageEnd]
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from simulator import models
+from simulator.sheets import PAPERS
 
 MAX_SHEETS = 1000  # more than any feeder takes; bounds what a mistyped number can do
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _MAX_SERIAL = 0xFFFF_FFFF
 _MAX_FEED_S = 600.0
 _MAX_BUSY_POLLS = 100
+_PEER_BUSY_POLLS = 1  # hardware makes a host wait at least once a side
+_FIRST_SERIAL = 1000
 
 
 class FleetError(ValueError):
@@ -25,7 +28,8 @@ class UnitSpec:
     """One unit; FleetError if a value is out of its range.
 
     `serial` is what GET DEVICE ID answers; `sheets` lie in the feeder at the start; `feed_s` is the time of one sheet
-    (None: the model's own speed); `busy_polls` is how often each side answers "no data yet" before it is ready.
+    (None: the model's own speed); `busy_polls` is how often each side answers "no data yet" before it is ready;
+    `paper` is what the sheets are.
     """
 
     id: str
@@ -34,6 +38,7 @@ class UnitSpec:
     sheets: int = 0
     feed_s: float | None = None
     busy_polls: int = 0
+    paper: str = "a4"
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
@@ -43,6 +48,8 @@ class UnitSpec:
         _whole(self.id, "serial", self.serial, _MAX_SERIAL)
         _whole(self.id, "sheets", self.sheets, MAX_SHEETS)
         _whole(self.id, "busy_polls", self.busy_polls, _MAX_BUSY_POLLS)
+        if not isinstance(self.paper, str) or self.paper not in PAPERS:
+            raise FleetError(f"{self.id}: unknown paper {self.paper!r}; known are {', '.join(PAPERS)}")
         if self.feed_s is not None and not _is_duration(self.feed_s):
             raise FleetError(f"{self.id}: feed_s must be a number of seconds from 0 to {_MAX_FEED_S:.0f}")
 
@@ -60,6 +67,29 @@ class Fleet:
         for id_ in ids:
             if ids.count(id_) > 1:
                 raise FleetError(f"two units are called {id_!r}")
+
+    @classmethod
+    def of(
+        cls,
+        *names: str,
+        sheets: int = 0,
+        paper: str = "a4",
+        feed_s: float | None = None,
+        busy_polls: int = _PEER_BUSY_POLLS,
+    ) -> "Fleet":
+        """Return one unit of each model named, at its own speed; FleetError for a model that there is not.
+
+        Units are called as their models in small letters, a second one "ix500-2"; their serial numbers differ.
+        """
+        rows: list[UnitSpec] = []
+        for number, name in enumerate(names, start=1):
+            model = models.find(name)
+            if model is None:
+                raise FleetError(f"unknown model {name!r}; known are {', '.join(models.BY_NAME)}")
+            same = sum(row.model == model.name for row in rows)
+            id_ = model.name.lower() + (f"-{same + 1}" if same else "")
+            rows.append(UnitSpec(id_, model.name, _FIRST_SERIAL + number, sheets, feed_s, busy_polls, paper))
+        return cls(tuple(rows))
 
     @classmethod
     def load(cls, source: str | Path) -> "Fleet":

@@ -1,9 +1,11 @@
 """HTTP on loopback: a page with the buttons that a person has, and the same as JSON for scripts.
 
     GET  /units                                  all units
-    POST /units/{id}/load   {"sheets": 5}        POST /units/{id}/press
-    POST /units/{id}/cover  {"open": true}       POST /units/{id}/plug   {"plugged": false}
-    POST /units/{id}/fault  {"kind": "jam", "at_sheet": 2, "side": null}
+    POST /units/{id}/load   {"sheets": 5, "paper": "a4"}
+    POST /units/{id}/press
+    POST /units/{id}/cover  {"open": true}       POST /units/{id}/lid    {"open": false}
+    POST /units/{id}/plug   {"plugged": false}
+    POST /units/{id}/fault  {"kind": "jam", "at_sheet": 2, "side": null}; also "command", "times", "delay_s", "sense"
     GET  /units/{id}/log
 
 Each POST answers with the unit; bad input with 4xx and {"error": sentence}.
@@ -11,6 +13,7 @@ Each POST answers with the unit; bad input with 4xx and {"error": sentence}.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from importlib import resources
 from typing import Any
 
@@ -94,11 +97,11 @@ class Panel:
 
 
 def _load(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
-    sheets = body.get("sheets")
+    sheets, paper = body.get("sheets"), body.get("paper", "a4")
     if not isinstance(sheets, int) or isinstance(sheets, bool):
         raise BadInput(f'send {{"sheets": n}} with a whole number from 1 to {MAX_SHEETS}')
     try:
-        unit.load(sheets)
+        unit.load(sheets, str(paper))
     except ValueError as error:
         raise BadInput(str(error)) from error
 
@@ -121,24 +124,62 @@ def _plug(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
         unit.unplug()
 
 
+def _lid(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
+    if _flag(body, "open"):
+        unit.open_lid()
+    else:
+        unit.close_lid()
+
+
 def _fault(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
-    if unknown := set(body) - {"kind", "at_sheet", "side"}:
-        raise BadInput(f"unknown key {min(unknown)!r}; known are kind, at_sheet, side")
+    known = {field.name for field in fields(Fault)}
+    if unknown := set(body) - known:
+        raise BadInput(f"unknown key {min(unknown)!r}; known are {', '.join(sorted(known))}")
     kinds = [kind.value for kind in FaultKind if kind is not FaultKind.EMPTY]
     if body.get("kind") not in kinds:
         raise BadInput(f"kind must be one of {', '.join(kinds)}")
-    at_sheet, side = body.get("at_sheet", 1), body.get("side")
-    if not isinstance(at_sheet, int) or isinstance(at_sheet, bool):
-        raise BadInput("at_sheet must be a whole number; 1 is the next sheet")
+    side, sense = body.get("side"), body.get("sense")
     if side not in (None, *Side):
         raise BadInput("side must be front, back or null")
+    if sense is not None and not (isinstance(sense, list) and len(sense) == 3 and all(map(_is_whole, sense))):
+        raise BadInput("sense must be null or three whole numbers: key, ASC, ASCQ")
+    delay_s = body.get("delay_s", 1.0)
+    if not isinstance(delay_s, int | float) or isinstance(delay_s, bool):
+        raise BadInput("delay_s must be a number of seconds")
     try:
-        unit.inject(Fault(FaultKind(body["kind"]), at_sheet, None if side is None else Side(side)))
+        fault = Fault(
+            FaultKind(body["kind"]),
+            _whole(body, "at_sheet", 1),
+            None if side is None else Side(side),
+            None if body.get("command") is None else _whole(body, "command", 0),
+            _whole(body, "times", 1),
+            delay_s,
+            None if sense is None else (sense[0], sense[1], sense[2]),
+        )
     except ValueError as error:
         raise BadInput(str(error)) from error
+    unit.inject(fault)
 
 
-_ACTIONS: dict[str, Action] = {"load": _load, "press": _press, "cover": _cover, "plug": _plug, "fault": _fault}
+_ACTIONS: dict[str, Action] = {
+    "load": _load,
+    "press": _press,
+    "cover": _cover,
+    "lid": _lid,
+    "plug": _plug,
+    "fault": _fault,
+}
+
+
+def _whole(body: Mapping[str, Any], key: str, default: int) -> int:
+    value = body.get(key, default)
+    if not _is_whole(value):
+        raise BadInput(f"{key} must be a whole number")
+    return int(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _flag(body: Mapping[str, Any], key: str) -> bool:
@@ -165,6 +206,7 @@ def _state(unit: VirtualScanner) -> dict[str, Any]:
         "serial": unit.spec.serial,
         "sheets": unit.sheets,
         "plugged": unit.plugged,
+        "lid_is_power": unit.model.lid_is_power,
         "cover_open": unit.cover_open,
         "button_down": unit.button_down,
         "stuck": unit.stuck,

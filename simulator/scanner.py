@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from simulator import models
-from simulator.faults import IN_THE_PATH, Fault, FaultKind
+from simulator.faults import IN_THE_PATH, REFUSALS, Fault, FaultKind
 from simulator.fleet import MAX_SHEETS, UnitSpec
-from simulator.sheets import Sheet, Side
+from simulator.sheets import PAPERS, Mode, Sheet, Side, View
 
 _HOLD_S = 2.0  # a finger rests on the button for less; a host that polls every second sees it
 _LOG_LENGTH = 1000
@@ -28,20 +28,27 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One side that was sent to its last byte: the digest (hexadecimal) and count of the bytes that left."""
+    """One side that was sent to its last byte: the digest (hexadecimal) and count of the bytes that left.
+
+    `mode`, `dpi` and `view` are what `sheets.expected_pixels` needs to say what they show.
+    """
 
     sheet: Sheet
     side: Side
     sha256: str
     byte_count: int
+    mode: Mode
+    dpi: int
+    view: View
 
 
 @dataclass(slots=True)
 class _Armed:
-    """A fault that waits for its sheet."""
+    """A fault that waits for its sheet, or has begun to play."""
 
     fault: Fault
     sheets_left: int
+    times_left: int
 
 
 class VirtualScanner:
@@ -65,9 +72,9 @@ class VirtualScanner:
         self._batch = 0
         self._released_at_s = 0.0
         self._armed: list[_Armed] = []
-        self._due: list[Fault] = []
+        self._due: list[_Armed] = []
         if spec.sheets:
-            self.load(spec.sheets)
+            self.load(spec.sheets, spec.paper)
 
     @property
     def id(self) -> str:
@@ -92,16 +99,18 @@ class VirtualScanner:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults that are still to come."""
-        return (*(armed.fault for armed in self._armed), *self._due)
+        return tuple(armed.fault for armed in (*self._armed, *self._due))
 
     # --- what a person does
 
-    def load(self, count: int) -> None:
+    def load(self, count: int, paper: str = "a4") -> None:
         """Put a stack of new sheets, printed with the next batch number, under those in the feeder."""
         if count < 1 or self.sheets + count > MAX_SHEETS:
             raise ValueError(f"the feeder takes 1 to {MAX_SHEETS} sheets; {self.sheets} are in it")
+        if paper not in PAPERS:
+            raise ValueError(f"there is no paper {paper!r}; known are {', '.join(PAPERS)}")
         self._batch += 1
-        self._hopper.extend(Sheet(self.id, self._batch, number) for number in range(1, count + 1))
+        self._hopper.extend(Sheet(self.id, self._batch, number, paper) for number in range(1, count + 1))
         self.note(f"{count} sheets loaded")
 
     def press(self) -> None:
@@ -129,6 +138,18 @@ class VirtualScanner:
             self.cover_open = False
             self.note("cover closed")
 
+    def close_lid(self) -> None:
+        """Close the lid; most models are then off, and off the bus."""
+        self.note("lid closed")
+        if self.model.lid_is_power:
+            self.unplug()
+
+    def open_lid(self) -> None:
+        """Open the lid; most models switch themselves on."""
+        self.note("lid opened")
+        if self.model.lid_is_power:
+            self.plug()
+
     def unplug(self) -> None:
         """Pull the cable: everything that the unit remembers is lost, paper in the path falls out."""
         if self.plugged:
@@ -149,9 +170,10 @@ class VirtualScanner:
             self._tell()
 
     def inject(self, fault: Fault) -> None:
-        """Arm a fault for a sheet to come."""
-        self._armed.append(_Armed(fault, fault.at_sheet))
-        self.note(f"fault armed: {fault.kind} at sheet {fault.at_sheet}")
+        """Arm a fault for a sheet or a command to come."""
+        self._armed.append(_Armed(fault, fault.at_sheet, fault.times))
+        place = f"sheet {fault.at_sheet}" if fault.command is None else f"command {fault.command:02x}"
+        self.note(f"fault armed: {fault.kind} at {place}")
 
     # --- what the electronics do
 
@@ -162,8 +184,11 @@ class VirtualScanner:
         self._released_at_s = 0.0
         return down
 
-    def feed(self) -> Sheet | FaultKind:
-        """Take the next sheet into the path, or say what stands in the way."""
+    def feed(self, *, detect_double: bool = True) -> Sheet | FaultKind:
+        """Take the next sheet into the path, or say what stands in the way.
+
+        Without detection two sheets pass as one: the lower one is in nobody's image.
+        """
         if self.cover_open:
             return FaultKind.COVER
         if self.stuck is not None:
@@ -172,16 +197,21 @@ class VirtualScanner:
         if not self._hopper:
             return FaultKind.EMPTY
         self._due = [*self._due, *self._advance()]
-        if any(fault.kind is FaultKind.WIFI for fault in self._due):
-            self._due = [fault for fault in self._due if fault.kind is not FaultKind.WIFI]
-            self.note("feed refused: in use over Wi-Fi")
-            return FaultKind.WIFI
+        trouble = next((armed.fault for armed in self._due if armed.fault.at_feed), None)
+        if trouble is not None and trouble.kind in REFUSALS:
+            self.played(trouble)
+            return trouble.kind
         self.in_path = self._hopper.popleft()
-        trouble = next((fault for fault in self._due if fault.at_feed), None)
-        if trouble is not None:
-            self._due.remove(trouble)
+        if trouble is not None and trouble.kind is FaultKind.DOUBLE_FEED and not detect_double:
+            self.played(trouble)
+            self._pull_a_second_sheet()
+        elif trouble is not None:
+            self.played(trouble)
             self.block(trouble.kind)
             return trouble.kind
+        elif self.in_path.paper == "carrier":
+            self.block(FaultKind.CARRIER_SHEET)
+            return FaultKind.CARRIER_SHEET
         self.note(f"sheet {self.in_path.number} of batch {self.in_path.batch} fed")
         return self.in_path
 
@@ -191,15 +221,21 @@ class VirtualScanner:
 
     def due(self, side: Side) -> Fault | None:
         """Return the fault that waits on this side of the sheet in the path, if any."""
-        return next((fault for fault in self._due if (fault.side or Side.FRONT) is side), None)
+        return next((armed.fault for armed in self._due if (armed.fault.side or Side.FRONT) is side), None)
+
+    def struck(self, command: int) -> Fault | None:
+        """Return the fault that this command meets, and count it as played."""
+        armed = next((armed for armed in self._armed if armed.fault.command == command), None)
+        if armed is not None:
+            self._count(armed, self._armed)
+        return armed.fault if armed else None
 
     def played(self, fault: Fault) -> None:
-        """Strike a fault off: it has happened."""
-        self._due.remove(fault)
-        self.note(f"fault played: {fault.kind}")
+        """Count a fault of this sheet as played."""
+        self._count(next(armed for armed in self._due if armed.fault == fault), self._due)
 
     def block(self, kind: FaultKind) -> None:
-        """Stop the paper where it is: jam, double feed, or a cover opened in mid-page."""
+        """Stop the paper where it is: jam, double feed and the like, or a cover opened in mid-page."""
         if kind not in IN_THE_PATH:
             raise ValueError(f"{kind} does not stop the paper")
         self.note(f"{kind} at sheet {self.in_path.number if self.in_path else '?'}")
@@ -223,13 +259,25 @@ class VirtualScanner:
         """Write a line into the log."""
         self.log.append(Event(datetime.now(UTC), what))
 
-    def _advance(self) -> list[Fault]:
+    def _advance(self) -> list[_Armed]:
         """Count one sheet and return the faults whose turn it is."""
-        for armed in self._armed:
+        waiting = [armed for armed in self._armed if armed.fault.command is None]
+        for armed in waiting:
             armed.sheets_left -= 1
-        turn = [armed.fault for armed in self._armed if armed.sheets_left <= 0]
-        self._armed = [armed for armed in self._armed if armed.sheets_left > 0]
+        turn = [armed for armed in waiting if armed.sheets_left <= 0]
+        self._armed = [armed for armed in self._armed if armed not in turn]
         return turn
+
+    def _count(self, armed: _Armed, among: list[_Armed]) -> None:
+        armed.times_left -= 1
+        if not armed.times_left:
+            among.remove(armed)
+        self.note(f"fault played: {armed.fault.kind}")
+
+    def _pull_a_second_sheet(self) -> None:
+        if self._hopper:
+            lost = self._hopper.popleft()
+            self.note(f"sheet {lost.number} of batch {lost.batch} passed beneath it, unseen")
 
     def _return_sheet(self) -> None:
         if self.in_path is not None:

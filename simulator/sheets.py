@@ -1,27 +1,39 @@
 """The printed pages: the same sheet gives the same bytes, always. Pillow only; no scanner, no wire.
 
-Layout and text are drawn once per resolution and then copied; a heading and a QR mark say which side it is.
+A page is a list of marks on paper, drawn into whatever stripe of it is asked for: a page of 600 dpi never exists as
+a whole unless somebody asks for it whole. A heading and a QR mark say which side it is.
 """
 
-import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import cast
+from typing import TypeAlias, cast
 
 import segno
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Colour = tuple[int, int, int]
-QTables = tuple[tuple[int, ...], tuple[int, ...]]
+Colour: TypeAlias = tuple[int, int, int]
 
 PAPER_WIDTH_1200 = 9921  # A4
 PAPER_LENGTH_1200 = 14031
+# Width and length in 1/1200 inch, as they lie in the feeder.
+PAPERS: dict[str, tuple[int, int]] = {
+    "a4": (PAPER_WIDTH_1200, PAPER_LENGTH_1200),
+    "a5": (6992, 9921),
+    "a6": (4961, 6992),
+    "letter": (10200, 13200),
+    "legal": (10200, 16800),
+    "card": (2551, 4044),
+    "receipt": (3780, 23622),  # 80 by 500 mm
+    "banner": (9921, 47244),  # one metre: longer than an iX500 takes
+    "carrier": (PAPER_WIDTH_1200, PAPER_LENGTH_1200),  # a carrier sheet: the unit knows it by its black stripes
+}
 _UNITS_PER_INCH = 1200
 _MM_PER_INCH = 25.4
 _MARGIN_MM = 20.0
+_MARGIN_SHARE = 0.1  # of the width, on small paper
 _QR_MM = 42.0
 _QR_QUIET_MODULES = 4  # ISO/IEC 18004
 _HEADING_MM = 15.0
@@ -35,18 +47,9 @@ _INK: Colour = (34, 34, 40)
 _ACCENT: Colour = (28, 84, 148)
 _SWATCHES: tuple[Colour, ...] = ((200, 40, 40), (40, 140, 70), (40, 70, 180), (230, 180, 30), (120, 120, 120))
 _WHITE: Colour = (255, 255, 255)
-# Quality index 1 (small) to 7 (large); 0 means 4. 5 gives about 2 MB for an A4 side at 300 dpi on an iX500.
-_QUALITY = {0: 85, 1: 50, 2: 65, 3: 75, 4: 85, 5: 92, 6: 95, 7: 98}
-_CACHED_SIDES = 24  # about 35 MB at 300 dpi
-_CACHED_LAYOUTS = 2
-_APP0 = 0xE0
-_ZIGZAG = tuple(
-    row * 8 + column
-    for row, column in sorted(
-        ((row, column) for row in range(8) for column in range(8)),
-        key=lambda at: (sum(at), at[0] if sum(at) % 2 else at[1]),
-    )
-)  # ITU-T T.81, figure A.6
+_BLACK: Colour = (0, 0, 0)
+_NEUTRAL = 0x80  # brightness and contrast count from here; 0 is the unit's default, the same
+_CACHED_MARKS = 8
 _TEXT = (
     "The paper in this feeder was never printed. Every line of it is drawn by a program, so that each page can be told "
     "from every other and every byte of it is known before it is scanned.",
@@ -66,6 +69,12 @@ class Side(StrEnum):
     BACK = "back"
 
 
+class Mode(StrEnum):
+    COLOUR = "colour"
+    GRAY = "gray"
+    LINEART = "lineart"
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One sheet of paper: the `number`th of the `batch`th stack that was put into a unit, both from 1."""
@@ -73,109 +82,171 @@ class Sheet:
     unit_id: str
     batch: int
     number: int
+    paper: str = "a4"
+
+    @property
+    def width_1200(self) -> int:
+        """Return its width in 1/1200 inch."""
+        return PAPERS[self.paper][0]
+
+    @property
+    def length_1200(self) -> int:
+        """Return its length in 1/1200 inch."""
+        return PAPERS[self.paper][1]
 
     def mark(self, side: Side) -> str:
         """Return what the QR mark of a side says."""
         return f"scansnap:{self.unit_id}:{self.batch}:{self.number}:{side}"
 
 
-@lru_cache(maxsize=_CACHED_SIDES)
-def jpeg(
-    sheet: Sheet,
-    side: Side,
-    width_px: int,
-    height_px: int,
-    dpi: int,
-    quality: int = 0,
-    qtables: QTables | None = None,
-    left_px: int | None = None,
-    top_px: int = 0,
-) -> bytes:
-    """Return a side as the hardware encodes it: no JFIF header, 4:2:2, one restart interval per row of blocks.
+@dataclass(frozen=True, slots=True)
+class View:
+    """What part of a side an image shows, and how.
 
-    `quality` is the index 0 to 7; `qtables` (luma, chroma; 64 each, in zig-zag order) take its place. `left_px` and
-    `top_px` say where the paper's corner lies in the image; None centres it.
+    `left_px` and `top_px` say where the paper's corner lies in the image (None centres it); around it is the backing,
+    white or black. `brightness` and `contrast`: 0 or 0x80 leaves the page as it is; `threshold` is that of lineart, 0
+    for the middle; `reverse` exchanges black and white.
     """
-    image = page(sheet, side, width_px, height_px, dpi, left_px, top_px)
-    stream = io.BytesIO()
-    tables = None if qtables is None else [_natural(table) for table in qtables]
-    if tables is None:
-        image.save(stream, "JPEG", quality=_QUALITY[quality], subsampling="4:2:2", restart_marker_rows=1)
-    else:
-        image.save(stream, "JPEG", qtables=tables, subsampling="4:2:2", restart_marker_rows=1)
-    return _without_jfif(stream.getvalue())
+
+    width_px: int
+    height_px: int
+    left_px: int | None = None
+    top_px: int = 0
+    black_backing: bool = False
+    brightness: int = 0
+    contrast: int = 0
+    threshold: int = 0
+    reverse: bool = False
 
 
-def raw(image: Image.Image, mode: str) -> bytes:
-    """Return the pixels of a page as sent uncompressed; `mode` is "lineart", "gray", "rgb", "bgr" or "lines".
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Something printed between the lines `top` and `bottom` of the paper."""
 
-    Gray and colour are inverted (00 is white); lineart is not (1 is black, most significant bit first). "lines" is
-    colour with a red, a green and a blue line for each row.
+    top: int
+    bottom: int
+    draw: Callable[[ImageDraw.ImageDraw, int, int], None]  # with the paper's corner in the image
+
+
+def expected_pixels(sheet: Sheet, side: Side, mode: Mode, dpi: int, view: View) -> bytes:
+    """Return what a host shall make of a side scanned uncompressed: the body of its PNM file.
+
+    Colour is R, G, B and gray one byte per pixel, white 255 (P6, P5); lineart a bit, black 1, highest first (P4).
     """
-    if mode == "lineart":
-        return image.convert("L").convert("1", dither=Image.Dither.NONE).tobytes("raw", "1;I")
-    if mode == "gray":
-        return ImageOps.invert(image.convert("L")).tobytes()
-    inverted = ImageOps.invert(image)
-    if mode == "lines":
-        width, height = image.size
-        bands = [band.tobytes() for band in inverted.split()]
-        return b"".join(band[y * width : (y + 1) * width] for y in range(height) for band in bands)
-    return inverted.tobytes("raw", mode.upper())
+    image = in_mode(stripe(sheet, side, dpi, view, 0, view.height_px), mode, view)
+    return image.tobytes("raw", "1;I") if mode is Mode.LINEART else image.tobytes()
+
+
+def stripe(sheet: Sheet, side: Side, dpi: int, view: View, top: int, lines: int) -> Image.Image:
+    """Draw some lines of a view as RGB, before brightness, contrast and threshold."""
+    image = Image.new("RGB", (view.width_px, lines), _BLACK if view.black_backing else _WHITE)
+    draw = ImageDraw.Draw(image)
+    width, length = _scaled(sheet.width_1200, dpi), _scaled(sheet.length_1200, dpi)
+    left = (view.width_px - width) // 2 if view.left_px is None else view.left_px
+    y = view.top_px - top
+    if view.black_backing:
+        draw.rectangle((left, y, left + width - 1, y + length - 1), fill=_WHITE)
+    for mark in (*_layout(sheet.paper, dpi), *_heading(sheet, side, dpi)):
+        if y + mark.top < lines and y + mark.bottom > 0:
+            mark.draw(draw, left, y)
+    return image
+
+
+def in_mode(image: Image.Image, mode: Mode, view: View) -> Image.Image:
+    """Return a stripe as the mode has it ("RGB", "L" or "1"), with brightness, contrast, threshold and reverse."""
+    if mode is not Mode.COLOUR:
+        image = image.convert("L")
+    curve = _curve(view)
+    if curve != list(range(256)):
+        image = image.point(curve * len(image.getbands()))
+    if mode is Mode.LINEART:
+        threshold = view.threshold or _NEUTRAL
+        image = image.point([255 * (value >= threshold) for value in range(256)])
+        image = image.convert("1", dither=Image.Dither.NONE)
+    return ImageOps.invert(image) if view.reverse else image
 
 
 def page(
     sheet: Sheet, side: Side, width_px: int, height_px: int, dpi: int, left_px: int | None = None, top_px: int = 0
 ) -> Image.Image:
     """Draw a side as RGB of exactly this size, white around the paper."""
-    layout = _layout(dpi)
-    left = (width_px - layout.width) // 2 if left_px is None else left_px
-    image = Image.new("RGB", (width_px, height_px), _WHITE)
-    image.paste(layout, (left, top_px))
-    draw = ImageDraw.Draw(image)
-    margin = _px(_MARGIN_MM, dpi)
-    x, y = left + margin, top_px + margin
-    draw.text((x, y), f"Sheet {sheet.number}", font=_font(_HEADING_MM, dpi), fill=_INK)
-    draw.text((x, y + _px(20, dpi)), str(side), font=_font(_HEADING_MM, dpi), fill=_ACCENT)
-    draw.text(
-        (x, y + _px(46, dpi)), f"unit {sheet.unit_id}, batch {sheet.batch}", font=_font(_SMALL_MM, dpi), fill=_INK
+    return stripe(sheet, side, dpi, View(width_px, height_px, left_px, top_px), 0, height_px)
+
+
+def _curve(view: View) -> list[int]:
+    gain = (view.contrast or _NEUTRAL) / _NEUTRAL
+    shift = (view.brightness or _NEUTRAL) - _NEUTRAL
+    return [min(255, max(0, round((value - 128) * gain + 128 + shift))) for value in range(256)]
+
+
+@lru_cache(maxsize=_CACHED_MARKS)
+def _heading(sheet: Sheet, side: Side, dpi: int) -> tuple[_Mark, ...]:
+    """Return what tells a side from every other."""
+    margin = _margin(sheet.paper, dpi)
+    right = _scaled(sheet.width_1200, dpi) - margin - _px(_QR_MM, dpi)
+    return (
+        _text(margin, margin, f"Sheet {sheet.number}", _HEADING_MM, dpi, _INK),
+        _text(margin, margin + _px(20, dpi), str(side), _HEADING_MM, dpi, _ACCENT),
+        _text(margin, margin + _px(46, dpi), f"unit {sheet.unit_id}, batch {sheet.batch}", _SMALL_MM, dpi, _INK),
+        _code(right, margin, sheet.mark(side), dpi),
     )
-    _draw_mark(image, sheet.mark(side), left + layout.width - margin - _px(_QR_MM, dpi), y, dpi)
-    return image
 
 
-@lru_cache(maxsize=_CACHED_LAYOUTS)
-def _layout(dpi: int) -> Image.Image:
-    """Draw what every side has in common."""
-    size = (PAPER_WIDTH_1200 * dpi // _UNITS_PER_INCH, PAPER_LENGTH_1200 * dpi // _UNITS_PER_INCH)
-    image = Image.new("RGB", size, _WHITE)
-    draw = ImageDraw.Draw(image)
-    margin, line = _px(_MARGIN_MM, dpi), _px(_LINE_MM, dpi)
-    right, y = size[0] - margin, _px(_BODY_TOP_MM, dpi)
-    font = _font(_BODY_MM, dpi)
-    rule = max(1, _px(0.4, dpi))
-    draw.rectangle((margin, y - 2 * line, right, y - 2 * line + rule), fill=_ACCENT)
+@lru_cache(maxsize=_CACHED_MARKS)
+def _layout(paper: str, dpi: int) -> tuple[_Mark, ...]:
+    """Return what every side has in common: as much of it as the paper holds."""
+    width, length = (_scaled(size, dpi) for size in PAPERS[paper])
+    margin, line = _margin(paper, dpi), _px(_LINE_MM, dpi)
+    right, y, rule = width - margin, _px(_BODY_TOP_MM, dpi), max(1, _px(0.4, dpi))
+    marks = [_box(margin, y - 2 * line, right, y - 2 * line + rule, _ACCENT)]
+    columns = max(1, _COLUMNS * width // _scaled(PAPER_WIDTH_1200, dpi))
     for paragraph in _TEXT:
-        for row in textwrap.wrap(paragraph, _COLUMNS):
-            draw.text((margin, y), row, font=font, fill=_INK)
+        for row in textwrap.wrap(paragraph, columns):
+            marks.append(_text(margin, y, row, _BODY_MM, dpi, _INK))
             y += line
         y += line
-    draw.rectangle((margin, y, right, y + rule), fill=_ACCENT)
+    marks.append(_box(margin, y, right, y + rule, _ACCENT))
     swatch = (right - margin) // len(_SWATCHES)
     for index, colour in enumerate(_SWATCHES):
         x = margin + index * swatch
-        draw.rectangle((x, y + 2 * line, x + swatch - 2 * rule, y + 5 * line), fill=colour)
-    return image
+        marks.append(_box(x, y + 2 * line, x + max(1, swatch - 2 * rule), y + 5 * line, colour))
+    return tuple(mark for mark in marks if mark.bottom <= length)
 
 
-def _draw_mark(image: Image.Image, text: str, x: int, y: int, dpi: int) -> None:
-    matrix = segno.make(text, error="m", micro=False).matrix
+def _text(x: int, y: int, words: str, height_mm: float, dpi: int, colour: Colour) -> _Mark:
+    font = _font(height_mm, dpi)
+    top, bottom = font.getbbox(words)[1], font.getbbox(words)[3]
+
+    def draw(into: ImageDraw.ImageDraw, left: int, above: int) -> None:
+        into.text((left + x, above + y), words, font=font, fill=colour)
+
+    return _Mark(y + int(top) - 1, y + int(bottom) + 1, draw)
+
+
+def _box(x: int, y: int, right: int, bottom: int, colour: Colour) -> _Mark:
+    def draw(into: ImageDraw.ImageDraw, left: int, above: int) -> None:
+        into.rectangle((left + x, above + y, left + right, above + bottom), fill=colour)
+
+    return _Mark(y, bottom + 1, draw)
+
+
+def _code(x: int, y: int, words: str, dpi: int) -> _Mark:
+    matrix = segno.make(words, error="m", micro=False).matrix
     modules = len(matrix)
-    mark = Image.new("L", (modules, modules))
-    mark.putdata([0 if dark else 255 for row in matrix for dark in row])
+    code = Image.new("1", (modules, modules))
+    code.putdata([int(bool(dark)) for row in matrix for dark in row])
     scale = max(1, _px(_QR_MM, dpi) // (modules + 2 * _QR_QUIET_MODULES))
+    code = code.resize((modules * scale, modules * scale), Image.Resampling.NEAREST)
     quiet = _QR_QUIET_MODULES * scale
-    image.paste(mark.resize((modules * scale, modules * scale), Image.Resampling.NEAREST), (x + quiet, y + quiet))
+
+    def draw(into: ImageDraw.ImageDraw, left: int, above: int) -> None:
+        into.bitmap((left + x + quiet, above + y + quiet), code, fill=_BLACK)
+
+    return _Mark(y, y + 2 * quiet + modules * scale, draw)
+
+
+def _margin(paper: str, dpi: int) -> int:
+    return min(_px(_MARGIN_MM, dpi), int(_scaled(PAPERS[paper][0], dpi) * _MARGIN_SHARE))
 
 
 def _font(height_mm: float, dpi: int) -> ImageFont.FreeTypeFont:
@@ -187,22 +258,5 @@ def _px(length_mm: float, dpi: int) -> int:
     return round(length_mm * dpi / _MM_PER_INCH)
 
 
-def _natural(table: Sequence[int]) -> list[int]:
-    """Return a zig-zag table in the row order that Pillow takes."""
-    natural = [0] * 64
-    for value, position in zip(table, _ZIGZAG, strict=True):
-        natural[position] = max(1, value)  # a zero divisor is no JPEG
-    return natural
-
-
-def _without_jfif(image: bytes) -> bytes:
-    """Cut the APP0 segment that Pillow writes directly after FF D8."""
-    if image[2:4] != bytes((0xFF, _APP0)):
-        return image
-    return image[:2] + image[4 + int.from_bytes(image[4:6], "big") :]
-
-
-def with_height(image: bytes, height_px: int) -> bytes:
-    """Return a JPEG whose frame header states another height, as iX1600 units do."""
-    start = image.index(b"\xff\xc0")  # baseline; no other marker precedes it but tables without this pair
-    return image[: start + 5] + height_px.to_bytes(2, "big") + image[start + 7 :]
+def _scaled(length_1200: int, dpi: int) -> int:
+    return length_1200 * dpi // _UNITS_PER_INCH

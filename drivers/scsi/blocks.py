@@ -4,6 +4,7 @@ Offsets are from the start of the block. Sources: SANE fujitsu 1.2.1, scan2drive
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from drivers.errors import PeerError, Refused
 from drivers.octets import Reader, u8, u16, u32
@@ -12,6 +13,7 @@ from drivers.scsi.wire import INQUIRY_LENGTH, WindowId
 _SCANNER_TYPE = 0x06
 _VENDOR = "FUJITSU"
 _VPD_LEAST = 0x5F  # SANE refuses a shorter page
+_JPEG_GRAY = 3
 _VPD_CORE = 0x24  # sizes and features; what lies past the end of a shorter reply counts as zero
 _LISTED_DPI = (60, 75, 100, 120, 150, 160, 180, 200, 240, 300, 320, 400, 480, 600, 800, 1200)
 
@@ -42,7 +44,10 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Vpd:
-    """What the unit says it can do (page F0). Sizes in basic units, `basic_dpi` of them to the inch."""
+    """What the unit says it can do (page F0). Sizes in basic units, `basic_dpi` of them to the inch.
+
+    `lut_entries`: the table it wants to be sent, 0 where it has a gamma of its own; `buffer_bytes`: its image memory.
+    """
 
     basic_dpi: int
     any_dpi: bool
@@ -51,8 +56,18 @@ class Vpd:
     listed_dpi: tuple[int, ...]
     max_width_units: int
     max_length_units: int
+    lineart: bool
+    gray: bool
     flatbed: bool
     duplex: bool
+    lut_entries: int
+    buffer_bytes: int
+    brightness: bool
+    contrast: bool
+    jpeg: bool
+    jpeg_gray: bool
+    overscan_x_units: int
+    overscan_y_units: int
     return_path: bool
 
     @classmethod
@@ -86,14 +101,30 @@ class Vpd:
             listed_dpi=tuple(dpi for bit, dpi in enumerate(_LISTED_DPI) if listed & (0x8000 >> bit)),
             max_width_units=width,
             max_length_units=height,
-            flatbed=bool(page.seek(0x20).u8() & 0x40),
-            duplex=bool(page.seek(0x20).u8() & 0x10),
-            return_path=bool(page.seek(0x7C).u8() & 0x40),
+            lineart=page.bit(0x1C, 1),
+            gray=page.bit(0x1C, 3),
+            flatbed=page.bit(0x20, 6),
+            duplex=page.bit(0x20, 4),
+            lut_entries=_lut_entries(page),
+            buffer_bytes=page.seek(0x22).u32(),
+            brightness=page.seek(0x52).u8() > 0,
+            contrast=page.seek(0x54).u8() > 0,
+            jpeg=page.bit(0x5A, 3),
+            jpeg_gray=page.seek(0x5B).u8() >> 6 == _JPEG_GRAY,
+            overscan_x_units=page.seek(0x64).u16(),
+            overscan_y_units=page.seek(0x66).u16(),
+            return_path=page.bit(0x7C, 6),
         )
 
     def offers(self, dpi: int) -> bool:
         """Tell whether a resolution can be set."""
         return dpi in self.listed_dpi or (self.any_dpi and self.min_dpi <= dpi <= self.max_dpi)
+
+
+def _lut_entries(page: Reader) -> int:
+    """Read 0x57, built-in and downloadable gammas, and the A/D bits in 0x21: 01 and 0a ask for 1024 entries."""
+    gammas = page.seek(0x57).u8()
+    return 1 << (page.seek(0x21).u8() & 0x0F) if gammas & 0x0F and not gammas >> 4 else 0
 
 
 def decode_device_id(data: bytes) -> int:
@@ -143,11 +174,23 @@ class PixelSize:
         return cls(width_px=reader.u32(), height_px=reader.u32())
 
 
+class Composition(IntEnum):
+    """What a pixel is, with its bits per component."""
+
+    LINEART = 0x00
+    GRAY = 0x02
+    COLOUR = 0x05
+
+
+_BITS = {Composition.LINEART: 1, Composition.GRAY: 8, Composition.COLOUR: 8}
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is scanned: a JPEG colour window at the upper left of the paper. Lengths in 1/1200 inch.
+    """What is scanned, at the upper left of the paper. Lengths in 1/1200 inch.
 
-    `lut`: use the table that was sent, otherwise the unit's own gamma. `quality`: 0 (default), 1 to 7.
+    `jpeg`: compressed by the unit, `quality` 0 (default), 1 to 7; `lut`: use the table that was sent, otherwise the
+    unit's own gamma; `bgr`: blue first. `brightness`, `contrast`: bytes of the descriptor, 0 for none.
     """
 
     resolution_dpi: int
@@ -155,37 +198,48 @@ class Window:
     length_1200: int
     paper_width_1200: int
     paper_length_1200: int
+    composition: Composition
+    jpeg: bool
     quality: int
     lut: bool
+    bgr: bool = False
+    brightness: int = 0
+    contrast: int = 0
 
     def encode(self, sides: tuple[WindowId, ...]) -> bytes:
         """Write the 8-byte header and a 64-byte descriptor per side.
 
         00 00 00 00 00 00 00 40
         00 00 01 2c 01 2c 00 00 00 00 00 00 00 00 00 00   00 id, 02/04 dpi, 06/0a origin, 0e width ..
-        27 c0 00 00 45 a0 00 00 00 05 08 00 00 00 00 00   .. 12 length, 19 colour, 1a bits
+        27 c0 00 00 45 a0 00 00 00 05 08 00 00 00 00 00   .. 12 length, 16 brightness, 18 contrast, 19 colour, 1a bits
         81 04 00 00 00 00 00 00 c1 80 01 00 00 00 00 00   20 JPEG, 21 quality, 28 colour, 29 LUT, 2a dot, 2b RGB
         00 00 00 00 00 c0 00 00 27 d8 00 00 45 a4 00 00   35 paper, 36 its width, 3a its length
-        The back descriptor carries no paper (bytes 35 to 3d are zero).
+        The first descriptor alone carries the paper (the others' bytes 35 to 3d are zero).
         """
-        return bytes(6) + u16(0x40) + b"".join(self._descriptor(side) for side in sides)
+        first, *others = sides
+        described = [self._descriptor(first, self._paper()), *(self._descriptor(side, bytes(9)) for side in others)]
+        return bytes(6) + u16(0x40) + b"".join(described)
 
-    def _descriptor(self, side: WindowId) -> bytes:
-        paper = b"\xc0" + u32(self.paper_width_1200) + u32(self.paper_length_1200)
+    def _paper(self) -> bytes:
+        return b"\xc0" + u32(self.paper_width_1200) + u32(self.paper_length_1200)
+
+    def _descriptor(self, side: WindowId, paper: bytes) -> bytes:
+        colour = self.composition is Composition.COLOUR
         return b"".join(
             (
                 bytes((side, 0)),
                 u16(self.resolution_dpi) * 2,
                 bytes(8),  # upper left
                 u32(self.width_1200) + u32(self.length_1200),
-                bytes(3),  # 0x16 brightness, threshold, contrast: none
-                b"\x05\x08",  # 0x19 colour, 8 bits per component
+                bytes((self.brightness, 0, self.contrast)),  # 0x16; threshold 0: the unit's own
+                bytes((self.composition, _BITS[self.composition])),  # 0x19
                 bytes(5),  # 0x1b
-                b"\x81" + u8(self.quality),  # 0x20
+                b"\x81" + u8(self.quality) if self.jpeg else bytes(2),  # 0x20
                 bytes(6),  # 0x22
-                b"\xc1" + (b"\x80" if self.lut else b"\0") + b"\x01\x00",  # 0x28
+                bytes((0xC1 if colour else 0, 0x80 if self.lut else 0)),  # 0x28
+                bytes((1, 5 if self.bgr else 0)) if colour else bytes(2),  # 0x2a dot; RGB or BGR
                 bytes(9),  # 0x2c
-                paper if side is WindowId.FRONT else bytes(9),  # 0x35
+                paper,  # 0x35
                 bytes(2),  # 0x3e
             )
         )
@@ -194,10 +248,11 @@ class Window:
 def pre_read(window: Window) -> bytes:
     """Write the payload of SET PRE READMODE: the coming page in short, so that the unit can plan its memory.
 
-    "SET PRE READMODE" 0258 0258 000026c3 000036d1 05 000000   10 dpi, 14 paper, 1c colour   (iX500)
+    "SET PRE READMODE" 0258 0258 000026c3 000036d1 05 000000   10 dpi, 14 paper, 1c composition   (iX500)
     """
     dpi = u16(window.resolution_dpi) * 2
-    return b"SET PRE READMODE" + dpi + u32(window.paper_width_1200) + u32(window.paper_length_1200) + b"\x05\0\0\0"
+    paper = u32(window.paper_width_1200) + u32(window.paper_length_1200)
+    return b"SET PRE READMODE" + dpi + paper + u8(window.composition) + bytes(3)
 
 
 def mode_page(code: int, settings: bytes) -> bytes:

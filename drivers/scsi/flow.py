@@ -9,7 +9,8 @@ from typing import TypeAlias, TypeVar
 
 from drivers.errors import Busy, DriverError, MisuseError, PaperError, PaperFault, PeerError, Refused, Unreachable
 from drivers.flow import Flow, Pause
-from drivers.models import ModePage
+from drivers.models import Model, ModePage
+from drivers.raw import RawHeader
 from drivers.scsi import blocks, tables, wire
 from drivers.scsi.job import Identity, Job
 from drivers.scsi.sense import Course, course
@@ -25,13 +26,20 @@ _SHORT_BUDGET_S = 2.0  # a question about the unit itself is answered at once, o
 _READY_TRIES = 3  # SANE's tries for TEST UNIT READY
 _ATTENTIONS = 4  # a reset or a wake-up each costs one repeat; more in a row is a fault
 
-_CLEAR_AND_BUFFER = b"\xc0\xc0"
 _CLEAR = b"\x80\xc0"
-_SETTINGS: dict[ModePage, bytes] = {
-    ModePage.AUTO_SIZE: b"\x00\x80",  # end the page where the sheet ends
-    ModePage.BUFFERING: _CLEAR_AND_BUFFER,
-}  # the others: the unit's own defaults
 _HALTING = frozenset({PaperFault.JAM, PaperFault.EMPTY, PaperFault.COVER_OPEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A side whose first block is there: READs of `block_bytes`; `header` of raw rows, None for JPEG.
+
+    `byte_count`: how much raw data will come at the most; 0 where nobody knows.
+    """
+
+    block_bytes: int
+    header: RawHeader | None
+    byte_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +87,10 @@ def begin_batch(job: Job) -> Dialogue[None]:
     if model.pre_read:
         yield from _ask(wire.send_diagnostic(blocks.pre_read(job.window)))
     for page in model.mode_pages:
-        yield from _set(page, _SETTINGS.get(page, b""))
+        yield from _set(page, job.settings.get(page, b""))  # the others: the unit's own defaults
     yield from _ask(wire.set_window(job.window.encode(job.sides)))
-    if model.lut_entries:
-        yield from _ask(wire.send_lut(tables.lut(model.lut_entries)))
+    if job.lut_entries:
+        yield from _ask(wire.send_lut(tables.lut(job.lut_entries)))
     if model.q_table:
         yield from _ask(wire.send_q_table(tables.q_table()))
     yield from _ask(wire.lamp_on(), pause_s=_READY_PAUSE_S)
@@ -108,22 +116,28 @@ def start_sheet(job: Job) -> Dialogue[None]:
     yield from _ask(wire.scan(job.sides))
 
 
-def open_side(job: Job, side: WindowId) -> Dialogue[blocks.PixelSize | None]:
-    """Ask how large a side will be (None where the unit does not say) and wait until its first block is there."""
+def open_side(job: Job, side: WindowId) -> Dialogue[Opened]:
+    """Ask how large a side will be and wait until its first block is there."""
     size = yield from _pixel_size(side)
+    header = job.raw_header(_row_px(job, size))
+    opened = Opened(
+        block_bytes=job.block_bytes(header),
+        header=header,
+        byte_count=header.row_bytes * size.height_px if header and size else 0,
+    )
     try:
-        yield from _ask(wire.image_ready(side, job.model.read_block_bytes), pause_s=_READY_PAUSE_S)
+        yield from _ask(wire.image_ready(side, opened.block_bytes), pause_s=_READY_PAUSE_S)
     except PaperError as fault:
         if fault.kind in _HALTING:
             raise
     except (Refused, MisuseError):
         pass  # like SANE: the READ that follows says what is really wrong
-    return size
+    return opened
 
 
-def read_block(job: Job, side: WindowId) -> Dialogue[Block]:
+def read_block(opened: Opened, side: WindowId) -> Dialogue[Block]:
     """Read the next bytes of a side. Empty data comes only with the end."""
-    command = wire.read_image(side, job.model.read_block_bytes)
+    command = wire.read_image(side, opened.block_bytes)
     waited_s = 0.0
     while True:
         block = _block(command, (yield from _ask(command)))
@@ -135,7 +149,7 @@ def read_block(job: Job, side: WindowId) -> Dialogue[Block]:
         waited_s += _BUSY_PAUSE_S
 
 
-def finish_batch() -> Dialogue[None]:
+def finish_batch(model: Model) -> Dialogue[None]:
     """End a batch, done or broken off: drop what is inside and leave buffering off.
 
     iX1300 to iX1600 need this after an empty hopper, too: their firmware hangs without it.
@@ -145,15 +159,16 @@ def finish_batch() -> Dialogue[None]:
         yield from _ask(wire.cancel())
     except DriverError as raised:
         failure = raised
-    yield from _set(ModePage.BUFFERING, _CLEAR)
+    if ModePage.BUFFERING in model.mode_pages:
+        yield from _set(ModePage.BUFFERING, _CLEAR)
     if failure is not None:
         raise failure
 
 
-def recover() -> Dialogue[None]:
+def recover(model: Model) -> Dialogue[None]:
     """Bring a unit back whose last host died in the middle of a page."""
     yield from ready()
-    yield from finish_batch()
+    yield from finish_batch(model)
 
 
 def _block(command: Command, reply: Reply) -> Block:
@@ -172,6 +187,15 @@ def _block(command: Command, reply: Reply) -> Block:
     return Block(reply.data[:count], end=sense.eom)
 
 
+def _row_px(job: Job, size: blocks.PixelSize | None) -> int:
+    """Return the pixels of a row: what the unit says, else what was asked for. SANE goes by that reply, too."""
+    if size is None:
+        return job.width_px
+    if not job.window.jpeg and not 0 < size.width_px <= 2 * job.width_px:
+        raise PeerError(f"The scanner states a width of {size.width_px} pixels where {job.width_px} were asked for")
+    return size.width_px
+
+
 def _pixel_size(side: WindowId) -> Dialogue[blocks.PixelSize | None]:
     try:
         return blocks.PixelSize.decode((yield from _ask(wire.read_pixel_size(side))).data)
@@ -180,7 +204,7 @@ def _pixel_size(side: WindowId) -> Dialogue[blocks.PixelSize | None]:
 
 
 def _set(page: ModePage, settings: bytes) -> Dialogue[None]:
-    """Set a mode page. A unit may lack one (S510M has no 3A): it then scans without that setting."""
+    """Set a mode page. A unit may lack one: it then scans without that setting."""
     command = wire.mode_select(blocks.mode_page(int(page, 16), settings))
     try:
         yield from _ask(command)

@@ -31,12 +31,14 @@ class _Place(StrEnum):
 class JpegCheck:
     """Pass an image through `feed` in pieces of any size; `finish` after the last one.
 
-    `width_px` and `height_px` are those of the frame header, 0 until it went by. Whatever is no JPEG raises PeerError.
+    `width_px`, `height_px` and `components` (1 gray, 3 colour) are those of the frame header, 0 until it went by.
+    Whatever is no JPEG raises PeerError.
     """
 
     def __init__(self) -> None:
         self.width_px = 0
         self.height_px = 0
+        self.components = 0
         self._mcu_width_px = 8
         self._mcu_height_px = 8
         self._restart_interval = 0
@@ -60,6 +62,8 @@ class JpegCheck:
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes and return those of the image; the last few may wait for the next call."""
+        if self.complete:
+            return b""
         self._tail += data
         passed = []
         while self._place is not _Place.DONE:
@@ -143,9 +147,12 @@ class JpegCheck:
             self.height_px = segment.u16()
         else:
             self.height_px, self.width_px = segment.skip(1).u16(), segment.u16()
-            sampling = [segment.take(3)[1] for _ in range(segment.u8())]
+            self.components = segment.u8()
+            sampling = [segment.take(3)[1] for _ in range(self.components)]
             self._mcu_width_px = 8 * max((byte >> 4 for byte in sampling), default=1) or 8
             self._mcu_height_px = 8 * max((byte & 0x0F for byte in sampling), default=1) or 8
+            if self.components == 1:  # A.2.2: one component alone is scanned block by block
+                self._mcu_width_px = self._mcu_height_px = 8
 
     def _segment_step(self) -> int:
         count = min(self._skip, len(self._tail))

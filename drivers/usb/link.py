@@ -20,6 +20,7 @@ from drivers.errors import Busy, DriverError, PeerError, Refused, Unreachable, U
 from drivers.flow import Flow
 from drivers.scsi.wire import Command, Opcode, Reply, ScsiStatus, Sense, request_sense
 from drivers.usb import wire
+from drivers.usb.holder import holder
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -191,7 +192,8 @@ class Link:
                 "then plug the scanner in again"
             )
         if error.errno == errno.EBUSY:
-            return Busy("Another program holds the scanner: end it, or wait until it is done")
+            who = holder(int(self._device.bus), int(self._device.address)) or "Another program"
+            return Busy(f"{who} holds the scanner: end it, or wait until it is done")
         if error.errno in _LOST:
             return Unreachable("The scanner is gone: switched off, unplugged, or its lid was closed")
         self._resynchronise()  # stall, overflow: still there, but out of step
@@ -208,13 +210,9 @@ class Link:
                 self._device.read(self._in, _DRAIN_BYTES, round(1000 * _DRAIN_TIMEOUT_S))
 
 
-def enumerate_devices(backend: Any, wanted: Callable[[int, int], bool]) -> list[Any]:
-    """List the attached devices whose vendor and product id are wanted; blocking; Unreachable if USB itself fails."""
-
-    def matches(device: Any) -> bool:
-        return wanted(int(device.idVendor), int(device.idProduct))
-
+def enumerate_devices(backend: Any, wanted: Callable[[Any], bool]) -> list[Any]:
+    """List the attached devices that are wanted; blocking; Unreachable if USB itself fails."""
     try:
-        return list(usb.core.find(find_all=True, backend=backend, custom_match=matches))
+        return list(usb.core.find(find_all=True, backend=backend, custom_match=wanted))
     except (usb.core.USBError, usb.core.NoBackendError) as error:
         raise Unreachable(f"USB cannot be listed on this machine: {error}") from error

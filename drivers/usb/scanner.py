@@ -2,25 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from drivers import raw
 from drivers.errors import DriverError, PaperError, PaperFault
 from drivers.models import Model
 from drivers.port import Capabilities, Cause, Page, Press, Profile, Side, Status
 from drivers.scsi import flow
 from drivers.scsi.blocks import HardwareStatus
 from drivers.scsi.flow import Dialogue, Result
-from drivers.scsi.job import Identity, capabilities, plan
+from drivers.scsi.job import Identity, Job, capabilities, plan
 from drivers.scsi.wire import WindowId
 from drivers.usb.link import Link
-from drivers.usb.pages import SideChunks
+from drivers.usb.pages import Sheet, SideChunks
 
 log = logging.getLogger(__name__)
 
 _IDLE_POLL_S = 1.0  # without paper nothing can be scanned, and polling holds the interface
 _FAST_POLL_S = 0.1  # a tap is visible for about one such poll (s1500d, S1500)
+_ONE_PRESS = timedelta(seconds=1.5)  # a finger that is still down after so short a batch began it
 _SIDES = {WindowId.FRONT: Side.FRONT, WindowId.BACK: Side.BACK}
 
 
@@ -56,6 +58,7 @@ class UsbScanner:
         self._turn = asyncio.Lock()
         self._batch = asyncio.Lock()
         self._before = before
+        self._pressed = False  # while a batch ran
 
     @property
     def id(self) -> str:
@@ -78,8 +81,8 @@ class UsbScanner:
         """
         while True:
             if not self._batch.locked():
-                before, self._before = self._before, await self.status()
-                for cause in _edges(before, self._before):
+                cause = await self._poll()
+                if cause is not None:
                     yield Press(unit=self._id, at=self._now(), cause=cause)
             soon = self._before.paper or self._before.button or eager()  # a held button is not to hide the next press
             await self._pause(_FAST_POLL_S if soon else _IDLE_POLL_S)
@@ -88,20 +91,20 @@ class UsbScanner:
         """Feed and yield pages until the hopper is empty, front before back.
 
         PaperError(EMPTY) if there was no first sheet; Unsupported before anything moves if the unit cannot.
-        However it ends, the batch is ended at the unit, too.
+        However it ends, the batch is ended at the unit, too. A press meanwhile is kept for `presses`.
         """
         job = plan(self._model, profile, self._identity.vpd)
         async with self._batch:
+            began = self._now()
             try:
                 await self._run(flow.ready())
                 await self._run(flow.begin_batch(job))
                 sheet = 0
-                while await self._run(flow.feed(job)):
+                while await self._fed(job, first=not sheet):
                     sheet += 1
                     await self._run(flow.start_sheet(job))
-                    for side in job.sides:
-                        chunks = SideChunks(self._run, job, side)
-                        yield _page(sheet, side, chunks)
+                    for side, chunks in Sheet(self._run, job).sides.items():
+                        yield _page(sheet, side, job, chunks)
                         if not chunks.drained:
                             raise RuntimeError("the next page was asked for before this one was read to its end")
                 if not sheet:
@@ -109,6 +112,8 @@ class UsbScanner:
                 self._hopper_ran_empty()
             finally:
                 await self._end_batch()
+                if self._now() - began >= _ONE_PRESS:
+                    self._before = replace(self._before, button=False)
 
     async def close(self) -> None:
         """End a running batch and release the unit; never raises, may be called twice."""
@@ -122,13 +127,29 @@ class UsbScanner:
     async def _end_batch(self) -> None:
         """Run to the end even if the task is cancelled once more: half a cancel leaves some firmware hanging."""
         try:
-            await self._run(flow.finish_batch(), to_the_end=True)
+            await self._run(flow.finish_batch(self._model), to_the_end=True)
         except DriverError as error:
             log.warning("%s: the batch could not be ended at the unit: %s", self._id, error)
 
     async def _run(self, dialogue: Dialogue[Result], *, to_the_end: bool = False) -> Result:
         async with self._turn:
             return await self._link.run(dialogue, to_the_end=to_the_end)
+
+    async def _poll(self) -> Cause | None:
+        """Ask the unit and return what a person did since the last time; the button counts before the paper."""
+        before, self._before = self._before, await self.status()
+        pressed, self._pressed = self._pressed, False
+        if pressed or (self._before.button and not before.button):
+            return Cause.BUTTON
+        return Cause.PAPER if self._before.paper and not before.paper else None
+
+    async def _fed(self, job: Job, *, first: bool) -> bool:
+        """Feed a sheet, and look at the button between two of them."""
+        if not first:
+            now = await self.status()
+            self._pressed |= now.button and not self._before.button
+            self._before = replace(self._before, button=now.button)
+        return await self._run(flow.feed(job))
 
     def _hopper_ran_empty(self) -> None:
         """Take note, so that paper loaded before the next poll counts as new."""
@@ -140,12 +161,12 @@ def seen(answer: HardwareStatus) -> Status:
     return Status(paper=not answer.hopper_empty, button=answer.button, cover_open=answer.cover_open)
 
 
-def _edges(before: Status, now: Status) -> Iterator[Cause]:
-    if now.button and not before.button:
-        yield Cause.BUTTON
-    if now.paper and not before.paper:
-        yield Cause.PAPER
-
-
-def _page(sheet: int, side: WindowId, chunks: SideChunks) -> Page:
-    return Page(number=sheet, side=_SIDES[side], media_type="image/jpeg", chunks=chunks, end=chunks.end)
+def _page(sheet: int, side: WindowId, job: Job, chunks: SideChunks) -> Page:
+    return Page(
+        number=sheet,
+        side=_SIDES[side],
+        media_type="image/jpeg" if job.window.jpeg else raw.MEDIA_TYPE,
+        colour=job.colour,
+        chunks=chunks,
+        end=chunks.end,
+    )

@@ -5,6 +5,7 @@ from simulator.scanner import VirtualScanner
 from simulator.scsi import blocks, replies
 from simulator.scsi.blocks import FieldError
 from simulator.scsi.replies import Check, Reply
+from simulator.scsi.settings import Settings
 from simulator.scsi.wire import Command, Status
 
 _VPD_PAGE = 0xF0
@@ -12,16 +13,21 @@ _DIAGNOSTICS: dict[bytes, int] = {
     b"GET DEVICE ID   ": 0x10,
     b"SET PRE READMODE": 0x20,
     b"SET POWOFF TIME ": 0x12,
+    b"END WAITING SCAN": 0x10,
 }
 _DEVICE_ID = b"GET DEVICE ID   "
+_PRE_READ = b"SET PRE READMODE"
+_JOB_END = b"END WAITING SCAN"  # battery models only
 _DEVICE_ID_LENGTH = 10
+_STATUS_LENGTHS = frozenset({0x0C, blocks.STATUS_LENGTH})
 
 
 class Identity:
     """The commands that ask and move nothing."""
 
-    def __init__(self, scanner: VirtualScanner) -> None:
+    def __init__(self, scanner: VirtualScanner, settings: Settings) -> None:
         self._scanner = scanner
+        self._settings = settings
         self._diagnostic = b""
 
     def reset(self) -> None:
@@ -40,11 +46,13 @@ class Identity:
     async def send_diagnostic(self, _command: Command, data: bytes) -> Reply:
         """Take a question by its 16-character name."""
         name = data[:16]
-        if name not in _DIAGNOSTICS:
-            raise FieldError(0, f"unknown diagnostic {name!r}")
+        if name not in _DIAGNOSTICS or (name == _JOB_END and not self._scanner.model.battery):
+            raise FieldError(0, f"unknown diagnostic {name!r}", wrong=False)
         if len(data) != _DIAGNOSTICS[name]:
             raise Check(replies.BAD_LENGTH, violation=f"{name.decode()}: {len(data)} bytes, not {_DIAGNOSTICS[name]}")
         self._diagnostic = name
+        if name == _PRE_READ:
+            self._settings.pre_read = True
         return replies.GOOD
 
     async def read_diagnostic(self, command: Command, _data: bytes) -> Reply:
@@ -59,6 +67,8 @@ class Identity:
     async def hardware_status(self, command: Command, _data: bytes) -> Reply:
         """Answer what a poll sees; a press that it shows is over."""
         scanner = self._scanner
+        if command.in_length not in _STATUS_LENGTHS:
+            raise Check(replies.BAD_CDB, violation=f"hardware status in {command.in_length} bytes")
         status = blocks.hardware_status(
             scanner.model,
             empty=not scanner.sheets,
@@ -73,6 +83,8 @@ class Identity:
     async def mode_sense(self, command: Command, _data: bytes) -> Reply:
         """Answer a mode page that the model has."""
         page = command.cdb[2]
+        if command.in_length != blocks.MODE_SENSE_LENGTH:
+            raise Check(replies.BAD_CDB, violation=f"MODE SENSE in {command.in_length} bytes")
         if page not in self._scanner.model.mode_pages:
             raise Check(replies.BAD_CDB)
         return Reply(Status.GOOD, blocks.mode_sense(page))

@@ -8,12 +8,19 @@ from tests.drivers.fake_usb import CHECK, GOOD, Answer, sense
 from tests.drivers.vectors import vector
 
 
-def jpeg(width_px: int, height_px: int, byte_count: int = 400, restart_rows: int = 0, fill: bytes = b"\x5a") -> bytes:
+def jpeg(
+    width_px: int,
+    height_px: int,
+    byte_count: int = 400,
+    restart_rows: int = 0,
+    fill: bytes = b"\x5a",
+    row_px: int | None = None,
+) -> bytes:
     """Return bytes with the markers of a JPEG around entropy data that mean nothing."""
     frame = struct.pack(">BHHB", 8, height_px, width_px, 3) + bytes((1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1))
     head = b"\xff\xd8" + _segment(0xDB, bytes(65)) + _segment(0xC0, frame)
     if restart_rows:
-        head += _segment(0xDD, struct.pack(">H", -(-width_px // 16)))
+        head += _segment(0xDD, struct.pack(">H", -(-(row_px or width_px) // 16)))
     head += _segment(0xDA, bytes(10))
     restarts = b"".join(fill + b"\xff" + bytes((0xD0 + row % 8,)) for row in range(max(0, restart_rows - 1)))
     body = restarts + b"\xff\x00" + fill
@@ -37,6 +44,8 @@ class FakeIx500:
     before: Callable[[bytes], None] = lambda cdb: None
     sense: bytes = b""
     sides: dict[int, bytes] = field(default_factory=dict)
+    pixels: bytes = field(default_factory=lambda: vector("pixel-size-ix500"))
+    reads: list[tuple[int, int]] = field(default_factory=list)
 
     def answer(self, cdb: bytes, payload: bytes) -> Answer:
         self.before(cdb)
@@ -72,7 +81,8 @@ class FakeIx500:
     def _read(self, cdb: bytes) -> Answer:
         length = int.from_bytes(cdb[6:9], "big")
         if cdb[2] == 0x80:
-            return [vector("pixel-size-ix500"), GOOD]
+            return [self.pixels, GOOD]
+        self.reads.append((cdb[5], length))
         rest = self.sides[cdb[5]]
         data, self.sides[cdb[5]] = rest[:length], rest[length:]
         if len(data) == length:

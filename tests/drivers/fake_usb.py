@@ -38,6 +38,7 @@ class FakeUnit:
 
     answer: Callable[[bytes, bytes], Answer]
     product_id: int = 0x132B
+    vendor_id: int = 0x04C5
     address: int = 5
     bus: int = 1
     claim_error: Exception | None = None
@@ -112,7 +113,7 @@ class FakeBackend(usb.backend.IBackend):  # type: ignore[misc]
         names = "bcdUSB bDeviceSubClass bDeviceProtocol bcdDevice iManufacturer iProduct iSerialNumber"
         return SimpleNamespace(
             **dict.fromkeys(names.split(), 0),
-            bLength=18, bDescriptorType=1, bDeviceClass=0xFF, bMaxPacketSize0=64, idVendor=0x04C5,
+            bLength=18, bDescriptorType=1, bDeviceClass=0xFF, bMaxPacketSize0=64, idVendor=dev.vendor_id,
             idProduct=dev.product_id, bNumConfigurations=1, address=dev.address, bus=dev.bus,
             port_number=None, port_numbers=None, speed=None,
         )  # fmt: skip

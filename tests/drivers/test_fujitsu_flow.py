@@ -17,9 +17,9 @@ from drivers.errors import (
     Unreachable,
     Unsupported,
 )
-from drivers.models import MODELS, Model
+from drivers.models import MODELS
 from drivers.port import Colour, Profile
-from drivers.scsi import flow, sense, tables, wire
+from drivers.scsi import blocks, flow, sense, tables, wire
 from drivers.scsi.blocks import Vpd
 from drivers.scsi.flow import Block, Dialogue, Result
 from drivers.scsi.job import Job, capabilities, plan
@@ -90,7 +90,7 @@ def test_an_ix500_batch_begins_in_the_order_of_the_recorded_one() -> None:
     assert [command.cdb for command in sent] == [vector(f"cdb-{name}") for name in IX500_BATCH]
     assert [command.data_out[4] for command in sent[1:7]] == [0x3C, 0x38, 0x37, 0x39, 0x3A, 0x33]
     assert sent[1].data_out == vector("mode-3c-length")
-    assert sent[2].data_out == vector("mode-38-default")
+    assert sent[2].data_out == blocks.mode_page(0x38, b"\x90"), "stop at a double feed, by thickness"
     assert sent[4].data_out == vector("mode-39-none")
     assert sent[5].data_out == vector("mode-3a-on-clear")
     assert sent[9].data_out == vector("q-table")
@@ -163,8 +163,8 @@ def test_start_sheet_scans_the_sides_of_the_window() -> None:
 
 def test_open_side_waits_in_half_seconds_until_the_image_is_ready() -> None:
     size = Reply(ScsiStatus.GOOD, vector("pixel-size-ix500"))
-    pixels, sent, waited_s = play(flow.open_side(job(), WindowId.BACK), [size, NO_DATA, BUSY, GOOD])
-    assert pixels is not None
+    opened, sent, waited_s = play(flow.open_side(job(), WindowId.BACK), [size, NO_DATA, BUSY, GOOD])
+    assert opened == flow.Opened(256 * 1024, header=None, byte_count=0)
     assert sent[0] == wire.read_pixel_size(WindowId.BACK)
     assert sent[1:] == [wire.image_ready(WindowId.BACK, 256 * 1024)] * 3
     assert waited_s == 1.0
@@ -177,7 +177,7 @@ def test_open_side_gives_up_after_a_minute() -> None:
 
 
 def test_a_unit_that_does_not_tell_its_pixels_is_scanned_anyway() -> None:
-    assert play(flow.open_side(job(), WindowId.FRONT), [failed(5, 0x24), GOOD])[0] is None
+    assert play(flow.open_side(job(), WindowId.FRONT), [failed(5, 0x24), GOOD])[0].byte_count == 0
 
 
 def test_open_side_ignores_what_only_the_read_can_tell_but_not_a_jam() -> None:
@@ -187,11 +187,7 @@ def test_open_side_ignores_what_only_the_read_can_tell_but_not_a_jam() -> None:
 
 
 def read(*replies: Reply) -> Block:
-    return play(flow.read_block(replace(job(), model=_with_blocks_of(100)), WindowId.FRONT), replies)[0]
-
-
-def _with_blocks_of(size: int) -> Model:
-    return replace(MODEL["iX500"], read_block_bytes=size)
+    return play(flow.read_block(flow.Opened(100, None, 0), WindowId.FRONT), replies)[0]
 
 
 def test_a_full_block_is_not_the_end() -> None:
@@ -239,17 +235,17 @@ def test_a_unit_that_sends_nothing_for_a_minute_is_given_up() -> None:
 
 
 def test_the_batch_ends_with_cancel_and_a_cleared_buffer() -> None:
-    _, sent, _ = play(flow.finish_batch(), [GOOD, GOOD])
+    _, sent, _ = play(flow.finish_batch(MODEL["iX500"]), [GOOD, GOOD])
     assert [sent[0].cdb, sent[1].data_out] == [vector("cdb-cancel"), vector("mode-3a-off-clear")]
 
 
 def test_the_buffer_is_cleared_although_the_cancel_failed() -> None:
     with pytest.raises(Refused):
-        play(flow.finish_batch(), [failed(4, 0x80, 0x05), GOOD])
+        play(flow.finish_batch(MODEL["iX500"]), [failed(4, 0x80, 0x05), GOOD])
 
 
 def test_recovery_is_ready_cancel_clear() -> None:
-    assert [c.cdb[0] for c in play(flow.recover(), [GOOD] * 3)[1]] == [0x00, 0xF1, 0x15]
+    assert [c.cdb[0] for c in play(flow.recover(MODEL["iX500"]), [GOOD] * 3)[1]] == [0x00, 0xF1, 0x15]
 
 
 def test_ready_asks_three_times() -> None:
@@ -321,11 +317,11 @@ def test_a_failure_without_sense_is_the_peers_fault() -> None:
 
 def test_capabilities_are_what_the_unit_says_of_itself() -> None:
     found = capabilities(MODEL["iX500"], VPD)
-    assert (found.resolutions_dpi, found.colours, found.duplex) == ((150, 200, 300, 600), (Colour.COLOUR,), True)
+    assert (found.resolutions_dpi, found.colours, found.duplex) == ((150, 200, 300, 600), tuple(Colour), True)
     assert (found.max_width_mm, found.max_height_mm, found.has_button) == (221.1, 876.8, True)
 
 
-@pytest.mark.parametrize("profile", [{"resolution_dpi": 1200}, {"colour": Colour.GRAY}])
+@pytest.mark.parametrize("profile", [{"resolution_dpi": 1200}, {"resolution_dpi": 40}])
 def test_a_profile_that_the_unit_cannot_do_is_unsupported(profile: dict[str, object]) -> None:
     with pytest.raises(Unsupported):
         job(**profile)

@@ -57,10 +57,53 @@ async def test_a_unit_that_left_is_gone_and_comes_back_under_its_id() -> None:
 
 
 async def test_a_device_outside_the_table_is_never_touched() -> None:
-    stranger, there = unit(product_id=0x1156, address=4), unit()
+    stranger, there = unit(address=4), unit()
+    stranger.vendor_id = 0x046D
     found, _ = finder(stranger, there)
     async with aclosing(found.sightings()) as sightings:
-        await anext(sightings)
+        assert (await anext(sightings)).address == "usb 1-5"
+    assert stranger.calls == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "name", "sentence"),
+    [((0x04C5, 0x128D), "S1300i", "not driven yet"), ((0x05CA, 0x0308), "fi-70F", "not driven yet")],
+)
+async def test_a_unit_of_the_other_family_is_named_and_never_sent_a_byte(
+    ids: tuple[int, int], name: str, sentence: str
+) -> None:
+    there = unit(product_id=ids[1])
+    there.vendor_id = ids[0]
+    found, _ = finder(there)
+    async with aclosing(found.sightings()) as sightings:
+        sighting = await anext(sightings)
+    assert (sighting.model, sighting.address) == (name, "usb 1-5")
+    assert sentence in sighting.driven
+    assert there.calls == there.log == []
+
+
+async def test_an_unknown_model_of_the_right_shape_is_offered_and_probed_only_when_invited() -> None:
+    there = unit(product_id=0x03E9)
+    there.vendor_id = 0x05CA
+    found, bus = finder(there)
+    async with aclosing(found.sightings()) as sightings:
+        sighting = await anext(sightings)
+    assert sighting.model == "05ca:03e9"
+    assert '"05ca:03e9" to usb.also' in sighting.driven
+    assert there.calls == there.log == []
+    invited = UsbFinder(bus, lambda: NOW, poll_s=0, also=frozenset({(0x05CA, 0x03E9)}))
+    async with aclosing(invited.sightings()) as sightings:
+        sighting = await anext(sightings)
+    assert (sighting.id, sighting.model, sighting.driven) == ("usb:iX500:700", "iX500", "")
+
+
+@pytest.mark.parametrize("endpoints", [((0x81, 2),), ((0x81, 2), (0x02, 2), (0x83, 3)), ((0x81, 2), (0x82, 2))])
+async def test_an_unknown_device_of_another_shape_is_not_offered(endpoints: tuple[tuple[int, int], ...]) -> None:
+    stranger, there = unit(product_id=0x0FFF, address=4), unit()
+    stranger.endpoints = endpoints
+    found, _ = finder(stranger, there)
+    async with aclosing(found.sightings()) as sightings:
+        assert (await anext(sightings)).address == "usb 1-5"
     assert stranger.calls == []
 
 
@@ -80,18 +123,25 @@ async def test_a_unit_that_is_held_is_asked_again_and_logged_once(caplog: pytest
     bus.enumerate_devices = lambda: iter(listed())  # type: ignore[method-assign]
     with caplog.at_level(logging.WARNING):
         async with aclosing(found.sightings()) as sightings:
+            nameless = await anext(sightings)
+            assert "holds the scanner" in nameless.driven
+            assert await anext(sightings) == Gone(nameless.id)
             assert (await anext(sightings)).id == "usb:iX500:700"
     assert polls == 4
     assert len(caplog.records) == 1
     assert later.calls == []
 
 
-async def test_a_stranger_with_a_known_usb_identity_is_no_sighting(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stranger_with_a_known_usb_identity_cannot_be_driven(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeUnit(FakeIx500(inquiry=b"\xff" * 96).answer)
     found, bus = finder(fake)
     async with aclosing(found.sightings()) as sightings:
         bus.units.append(unit(serial=1, address=7))
+        stranger = await anext(sightings)
+        assert stranger.driven
         assert (await anext(sightings)).id == "usb:iX500:1"
+        with pytest.raises(Unreachable):
+            await found.open(stranger.id)
     assert "1-5" in caplog.text
 
 

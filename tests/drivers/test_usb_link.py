@@ -31,7 +31,7 @@ def scripted(*answers: Answer) -> FakeUnit:
 
 @asynccontextmanager
 async def linked(unit: FakeUnit) -> AsyncIterator[Link]:
-    (device,) = enumerate_devices(FakeBackend(unit), lambda vendor, product: True)
+    (device,) = enumerate_devices(FakeBackend(unit), lambda device: True)
     link = await Link.connect(device)
     try:
         yield link
@@ -173,7 +173,7 @@ async def test_a_stalled_endpoint_is_cleared() -> None:
 async def test_an_unplugged_unit_is_unreachable_and_closes_quietly() -> None:
     unit = scripted()
     backend = FakeBackend(unit)
-    (device,) = enumerate_devices(backend, lambda vendor, product: True)
+    (device,) = enumerate_devices(backend, lambda device: True)
     link = await Link.connect(device)
     backend.units.clear()
     with pytest.raises(Unreachable):
@@ -239,4 +239,4 @@ def test_a_bus_that_cannot_be_listed_is_unreachable() -> None:
     backend = FakeBackend()
     backend.list_error = usb.core.USBError("no", -99, errno.EIO)
     with pytest.raises(Unreachable):
-        enumerate_devices(backend, lambda vendor, product: True)
+        enumerate_devices(backend, lambda device: True)

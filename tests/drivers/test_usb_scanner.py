@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from drivers.errors import PaperError, PaperFault, PeerError, Unreachable, Unsupported
 from drivers.models import MODELS
 from drivers.port import Cause, Colour, Page, PageEnd, Press, Profile, Scanner, Side, Status
+from drivers.raw import Layout, RawHeader
 from drivers.usb.finder import UsbFinder
 from tests.drivers.fake_ix500 import FakeIx500, jpeg
 from tests.drivers.fake_usb import CHECK, GOOD, FakeBackend, FakeUnit, failure
@@ -23,9 +24,9 @@ JUNK = b"\0\0\0\0"
 class Unit:
     """The fake unit, its bus, and the commands since it was opened."""
 
-    def __init__(self, product_id: int = 0x132B) -> None:
+    def __init__(self, product_id: int = 0x132B, vendor_id: int = 0x04C5) -> None:
         self.state = FakeIx500()
-        self.device = FakeUnit(self.state.answer, product_id=product_id)
+        self.device = FakeUnit(self.state.answer, product_id=product_id, vendor_id=vendor_id)
         self.backend = FakeBackend(self.device)
 
     def opcodes(self) -> list[int]:
@@ -68,7 +69,7 @@ async def test_two_sheets_give_four_pages_front_before_back() -> None:
             (1, Side.FRONT), (1, Side.BACK), (2, Side.FRONT), (2, Side.BACK)
         ]  # fmt: skip
         assert [data for _, _, data, _ in pages] == [FRONT, BACK, BACK, FRONT]
-        assert pages[0][3] == PageEnd(2544, 4456, 300, len(FRONT))
+        assert pages[0][3] == PageEnd(2544, 4456, 300, len(FRONT), 3)
         assert unit.ended()
     assert unit.device.calls[-2:] == ["release", "close"]
 
@@ -204,12 +205,108 @@ async def test_an_endless_image_is_given_up() -> None:
             await scanned(scanner, Profile(resolution_dpi=150))
 
 
-async def test_both_sides_in_one_image_are_unsupported() -> None:
+async def test_both_sides_in_one_image_are_taken_apart() -> None:
     unit = Unit()
-    unit.state.sheets = [(jpeg(2 * 2544, 4456), b"")]
+    unit.state.sheets = [(jpeg(2 * 2544, 4456, 600_000, restart_rows=4, row_px=2544), b"")]
     async with opened(unit) as scanner:
-        with pytest.raises(Unsupported):
-            await scanned(scanner, Profile())
+        front, back = await scanned(scanner, Profile())
+    assert (front[1], back[1]) == (Side.FRONT, Side.BACK)
+    assert front[3].width_px == back[3].width_px == 2544
+    assert {side for side, _ in unit.state.reads} == {0x00}, "the unit offers such an image through the front only"
+
+
+def raw_unit(width_px: int, height_px: int, product_id: int = 0x1632) -> Unit:
+    """Return a unit whose VPD offers no JPEG."""
+    unit = Unit(product_id)
+    vpd = bytearray(unit.state.vpd.ljust(0x90, b"\0"))
+    vpd[0x5A] = 0
+    unit.state.vpd = bytes(vpd)
+    unit.state.pixels = width_px.to_bytes(4, "big") + height_px.to_bytes(4, "big") + bytes(24)
+    return unit
+
+
+@pytest.mark.parametrize(
+    ("colour", "header"),
+    [
+        (Colour.COLOUR, RawHeader(Layout.RGB, 2544, inverted=True)),
+        (Colour.GRAY, RawHeader(Layout.GRAY, 2544, inverted=True)),
+        (Colour.LINEART, RawHeader(Layout.LINEART, 2544, inverted=False)),
+    ],
+)
+async def test_without_jpeg_a_page_is_raw_rows_after_a_header(colour: Colour, header: RawHeader) -> None:
+    unit = raw_unit(2544, 4456)
+    front, back = bytes(range(240)) * header.row_bytes, b"\x5a" * header.row_bytes * 100
+    unit.state.sheets = [(front, back)]
+    async with opened(unit) as scanner, aclosing(scanner.scan(Profile(colour=colour))) as pages:
+        page = await anext(pages)
+        assert (page.media_type, page.colour) == ("image/x-raw", colour)
+        _, _, data, end = await drain(page)
+        assert data == header.encode() + front
+        assert RawHeader.decode(data[:16]) == header
+        assert (end.width_px, end.height_px, end.byte_count) == (2544, 240, len(data))
+        _, _, data, end = await drain(await anext(pages))
+        assert (data[16:], end.height_px) == (back, 100)
+    assert all(length % header.row_bytes == 0 for _, length in unit.state.reads), "whole rows only"
+
+
+async def test_a_side_that_has_all_its_rows_is_not_read_on() -> None:
+    unit = raw_unit(2544, 4456)
+    rows = bytes(2544 * 3) * 4456
+    unit.state.sheets = [(rows, rows)]
+    unit.state.vpd = unit.state.vpd[:0x22] + b"\x7f\0\0\0" + unit.state.vpd[0x26:]  # memory for both sides
+    async with opened(unit) as scanner:
+        pages = await scanned(scanner, Profile())
+    assert [page[3].height_px for page in pages] == [4456, 4456]
+    assert [side for side, _ in unit.state.reads] == sorted(side for side, _ in unit.state.reads), "front, then back"
+    assert sum(length for _, length in unit.state.reads) < len(rows) * 2 + 2 * 256 * 1024
+
+
+async def test_sides_are_read_in_turn_where_the_memory_of_the_unit_holds_only_one() -> None:
+    unit = raw_unit(2544, 4456)
+    unit.state.vpd = unit.state.vpd[:0x22] + b"\0\x10\0\0" + unit.state.vpd[0x26:]
+    front, back = bytes(2544 * 3) * 200, b"\x11" * 2544 * 3 * 200
+    unit.state.sheets = [(front, back)]
+    async with opened(unit) as scanner:
+        pages = await scanned(scanner, Profile())
+    assert [page[2][16:] for page in pages] == [front, back]
+    assert [side for side, _ in unit.state.reads][:4] == [0x00, 0x80, 0x00, 0x80]
+
+
+async def test_half_a_row_is_no_page() -> None:
+    unit = raw_unit(2544, 4456)
+    unit.state.sheets = [(bytes(2544 * 3 * 10 + 1), b"")]
+    async with opened(unit) as scanner:
+        with pytest.raises(PeerError, match="in the middle of a row"):
+            await scanned(scanner, Profile(duplex=False))
+
+
+async def test_a_width_that_makes_no_sense_is_refused() -> None:
+    unit = raw_unit(0xFFFFFFF0, 4456)
+    unit.state.sheets = [(bytes(100), b"")]
+    async with opened(unit) as scanner:
+        with pytest.raises(PeerError, match="width"):
+            await scanned(scanner, Profile(duplex=False))
+
+
+async def test_gray_of_a_unit_that_has_colour_only_is_asked_for_in_colour() -> None:
+    unit = Unit()
+    unit.state.sheets = [(FRONT, BACK)]
+    async with opened(unit) as scanner, aclosing(scanner.scan(Profile(colour=Colour.GRAY))) as pages:
+        page = await anext(pages)
+        assert (page.media_type, page.colour) == ("image/jpeg", Colour.GRAY)
+        assert (await drain(page))[3].components == 3
+    [window] = [payload for cdb, payload in unit.device.log if cdb[0] == 0x24]
+    assert window[8 + 0x19 : 8 + 0x1B] == b"\x05\x08"
+
+
+async def test_the_s510m_is_asked_for_blue_first_and_never_for_buffering() -> None:
+    unit = Unit(0x116F)
+    unit.state.sheets = [(FRONT, BACK)]
+    async with opened(unit) as scanner:
+        await scanned(scanner, Profile())
+    [window] = [payload for cdb, payload in unit.device.log if cdb[0] == 0x24]
+    assert window[8 + 0x2A : 8 + 0x2C] == b"\x01\x05"
+    assert 0x3A not in [payload[4] for cdb, payload in unit.device.log if cdb[0] == 0x15]
 
 
 async def test_the_ix1600_page_has_the_height_that_was_scanned() -> None:
@@ -223,7 +320,7 @@ async def test_a_profile_beyond_the_unit_moves_nothing() -> None:
     unit = Unit()
     async with opened(unit) as scanner:
         with pytest.raises(Unsupported):
-            await scanned(scanner, Profile(colour=Colour.LINEART))
+            await scanned(scanner, Profile(resolution_dpi=1200))
         assert not unit.device.log
 
 
@@ -355,6 +452,51 @@ async def test_presses_ask_nothing_while_a_batch_runs_and_see_paper_loaded_after
             assert (await anext(presses)).cause is Cause.PAPER
 
 
+async def test_a_button_and_paper_at_once_are_one_press() -> None:
+    unit = Unit()
+    found, _ = await pressed(unit, setter(unit, paper=True, button=0x01), setter(unit, button=0))
+    assert [press.cause for press in found] == [Cause.BUTTON]
+
+
+async def first_press(scanner: Scanner) -> Cause:
+    async with aclosing(scanner.presses()) as presses:
+        return (await anext(presses)).cause
+
+
+async def test_a_press_between_two_sheets_is_told_once_after_the_batch() -> None:
+    unit = Unit()
+    unit.state.sheets = [(FRONT, BACK)] * 3
+    async with opened(unit) as scanner, aclosing(scanner.scan(Profile())) as pages:
+        for number in range(6):
+            unit.state.button = 0x01 if number == 2 else 0
+            await drain(await anext(pages))
+        with pytest.raises(StopAsyncIteration):
+            await anext(pages)
+        unit.state.button = 0
+        assert await first_press(scanner) is Cause.BUTTON
+        scanner._pause = Polls(setter(unit))  # type: ignore[attr-defined]
+        with pytest.raises(EOFError):
+            await anext(scanner.presses())
+
+
+@pytest.mark.parametrize(("seconds", "presses"), [(0.3, 0), (5, 1)])
+async def test_a_finger_still_down_after_a_short_batch_is_the_same_press(seconds: float, presses: int) -> None:
+    unit = Unit()
+    async with opened(unit) as scanner:
+        unit.state.button = 0x20
+        assert await first_press(scanner) is Cause.BUTTON
+        times = iter([NOW, NOW + timedelta(seconds=seconds)])
+        scanner._now = lambda: next(times, NOW)  # type: ignore[attr-defined]
+        with pytest.raises(PaperError):
+            await scanned(scanner, Profile())
+        scanner._pause = Polls(setter(unit))  # type: ignore[attr-defined]
+        found = []
+        with pytest.raises(EOFError):
+            async for press in scanner.presses():
+                found.append(press)
+        assert len(found) == presses
+
+
 async def test_a_garbled_poll_is_a_driver_error() -> None:
     unit = Unit()
     async with opened(unit) as scanner:
@@ -367,8 +509,10 @@ async def test_a_garbled_poll_is_a_driver_error() -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 async def test_every_model_of_the_table_scans(model: object) -> None:
-    unit = Unit(product_id=model.product_id)  # type: ignore[attr-defined]
-    unit.state.sheets = [(FRONT, BACK)]
+    unit = Unit(model.product_id, model.vendor_id)  # type: ignore[attr-defined]
+    height = 3296 if model.max_length_1200 else 4456  # type: ignore[attr-defined]
+    page = jpeg(2544, height, 500_000)
+    unit.state.sheets = [(page, page)]
     async with opened(unit) as scanner:
-        assert [data for _, _, data, _ in await scanned(scanner, Profile())] == [FRONT, BACK]
-        assert unit.ended()
+        assert [data for _, _, data, _ in await scanned(scanner, Profile())] == [page, page]
+        assert b"\xf1\x04" in [cdb[:2] for cdb, _ in unit.device.log[-2:]]

@@ -45,6 +45,14 @@ def feed_again(host: Host) -> Any:
         (FaultKind.COVER, (3, 0x80, 0x02)),
         (FaultKind.DOUBLE_FEED, (3, 0x80, 0x07)),
         (FaultKind.WIFI, (3, 0x80, 0x33)),
+        (FaultKind.JAM_INSIDE, (3, 0x80, 0x0B)),
+        (FaultKind.CARRIER_SHEET, (3, 0x80, 0x09)),
+        (FaultKind.UNUSUAL_PAPER, (3, 0x80, 0x04)),
+        (FaultKind.PAPER_PROTECTION, (3, 0x80, 0x0D)),
+        (FaultKind.STOP_BUTTON, (3, 0x80, 0x20)),
+        (FaultKind.BATTERY, (4, 0x80, 0x22)),
+        (FaultKind.NOT_READY, (2, 0x00, 0x00)),
+        (FaultKind.ASLEEP, (6, 0x80, 0x01)),
     ],
 )
 async def test_it_stops_the_feed_of_its_sheet(
@@ -178,12 +186,70 @@ async def test_unplugging_in_mid_page_loses_the_device(scansnap: Simulation, tal
     assert unit.delivered == []
 
 
+async def test_the_stop_button_ends_the_page_and_the_sheet_goes_out(scansnap: Simulation, talk: Talk) -> None:
+    unit = scansnap.unit("ix500")
+    unit.load(1)
+    unit.inject(Fault(FaultKind.STOP_BUTTON, side=Side.BACK))
+
+    def batch(host: Host) -> Answer:
+        begin_side(host)
+        host.side(0x00)
+        return host.read(0x80)
+
+    assert (await talk(batch)).code == (3, 0x80, 0x20)
+    assert (unit.in_path, unit.sheets, unit.stuck) == (None, 0, None)
+
+
+async def test_a_sheet_longer_than_the_unit_takes_jams_at_the_end(scansnap: Simulation, talk: Talk) -> None:
+    unit = scansnap.unit("ix500")
+    unit.load(1, "banner")
+
+    def batch(host: Host) -> tuple[Answer, Answer]:
+        begin_side(host)
+        return host.read(0x00, 0x1000), host.read(0x00, 0x100000)
+
+    first, last = await talk(batch)
+    assert first.status == 0
+    assert last.code == (3, 0x80, 0x01)
+    assert unit.stuck is FaultKind.JAM
+
+
+@pytest.mark.parametrize(("page", "fed"), [("00", 1), ("80", 2), ("90", 1), ("d0", 2)])
+async def test_double_feeds_are_reported_unless_the_mode_page_says_otherwise(
+    scansnap: Simulation, talk: Talk, page: str, fed: int
+) -> None:
+    unit = scansnap.unit("ix500")
+    unit.load(3)
+    unit.inject(Fault(FaultKind.DOUBLE_FEED, at_sheet=2))
+
+    def batch(host: Host) -> int:
+        host.begin()
+        host.good("15 10 00 00 0c 00", bytes.fromhex(f"00000000 3806 {page}0000000000"))
+        sheets = 0
+        while host.feed().status == 0:
+            sheets += 1
+            host.scan("00")
+            host.side(0x00)
+        return sheets
+
+    assert await talk(batch) == fed
+    assert unit.errors == []
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: Fault(FaultKind.EMPTY),
         lambda: Fault(FaultKind.JAM, at_sheet=0),
         lambda: Fault(FaultKind.WIFI, side=Side.BACK),
+        lambda: Fault(FaultKind.JAM, command=0x31),
+        lambda: Fault(FaultKind.STALL, side=Side.BACK, command=0x28),
+        lambda: Fault(FaultKind.SENSE),
+        lambda: Fault(FaultKind.SENSE, sense=(16, 0, 0)),
+        lambda: Fault(FaultKind.JAM, sense=(3, 0x80, 0x01)),
+        lambda: Fault(FaultKind.BUSY, times=0),
+        lambda: Fault(FaultKind.BUSY, command=0x100),
+        lambda: Fault(FaultKind.SLOW, delay_s=-1.0),
     ],
 )
 def test_what_cannot_be_played_is_refused(make: Any) -> None:

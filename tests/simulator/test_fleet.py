@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from simulator import Fleet, UnitSpec
-from simulator.fleet import FleetError
+from simulator.fleet import FleetError, builtin
+from simulator.models import MODELS
 
 GOOD = '[[unit]]\nid = "a"\nmodel = "iX500"\nserial = 7\n'
 
@@ -19,6 +20,27 @@ def write(folder: Path, text: str) -> Path:
 def test_the_built_in_fleet_is_one_ix500_at_its_own_speed() -> None:
     (unit,) = Fleet.load("ix500").units
     assert (unit.id, unit.model, unit.sheets, unit.feed_s) == ("ix500", "iX500", 0, None)
+
+
+def test_a_fleet_can_be_named_by_its_models() -> None:
+    units = Fleet.of("iX500", "s1500", "iX500", sheets=4).units
+    assert [(unit.id, unit.model, unit.sheets, unit.busy_polls, unit.feed_s) for unit in units] == [
+        ("ix500", "iX500", 4, 1, None),
+        ("s1500", "S1500", 4, 1, None),
+        ("ix500-2", "iX500", 4, 1, None),
+    ]
+    assert len({unit.serial for unit in units}) == 3
+    with pytest.raises(FleetError, match=r"unknown model 'iX9'; known are .*iX1600"):
+        Fleet.of("iX9")
+
+
+def test_every_model_makes_a_fleet() -> None:
+    assert len(Fleet.of(*(model.name for model in MODELS)).units) == 18
+
+
+@pytest.mark.parametrize("name", builtin())
+def test_a_built_in_fleet_can_be_loaded(name: str) -> None:
+    assert Fleet.load(name).units
 
 
 def test_a_fleet_is_read_from_a_file(tmp_path: Path) -> None:
@@ -35,13 +57,14 @@ def test_a_fleet_is_read_from_a_file(tmp_path: Path) -> None:
         ("[[units]]", "unknown key 'units'"),
         (GOOD + "colour = 1", "a: unknown key 'colour'"),
         ('[[unit]]\nid = "a"\nmodel = "iX500"', "a: 'serial' is missing"),
-        (GOOD.replace("iX500", "iX9"), "unknown model 'iX9'; known are iX500"),
+        (GOOD.replace("iX500", "iX9"), "unknown model 'iX9'; known are .*iX500"),
         (GOOD.replace('"iX500"', '["iX500"]'), "unknown model"),
         (GOOD.replace('"a"', "3"), "use 1 to 32 of"),
         (GOOD.replace('"a"', '"A b"'), "use 1 to 32 of"),
         (GOOD.replace("7", "-7"), "serial must be a whole number"),
         (GOOD + "sheets = true", "sheets must be a whole number"),
         (GOOD + "feed_s = -1", "feed_s must be a number of seconds"),
+        (GOOD + 'paper = "a0"', "unknown paper 'a0'; known are a4"),
         (GOOD + "feed_s = nan", "feed_s must be a number of seconds"),
         (GOOD + GOOD, "two units are called 'a'"),
     ],

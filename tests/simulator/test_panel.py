@@ -42,8 +42,16 @@ async def test_a_person_can_do_everything_by_http(scansnap: Simulation, http: ai
     assert not (await post(http, "/units/ix500/cover", {"open": False}))[1]["cover_open"]
     assert not (await post(http, "/units/ix500/plug", {"plugged": False}))[1]["plugged"]
     assert (await post(http, "/units/ix500/plug", {"plugged": True}))[1]["plugged"]
+    assert not (await post(http, "/units/ix500/lid", {"open": False}))[1]["plugged"]
+    assert (await post(http, "/units/ix500/lid", {"open": True}))[1]["plugged"]
+    assert (await post(http, "/units/ix500/load", {"sheets": 1, "paper": "card"}))[1]["sheets"] == 6
     assert (await post(http, "/units/ix500/fault", {"kind": "jam", "at_sheet": 2, "side": "back"}))[0] == 200
-    assert unit.faults == (Fault(FaultKind.JAM, 2, Side.BACK),)
+    sense = {"kind": "sense", "command": 0x31, "times": 2, "sense": [3, 0x80, 0x14]}
+    assert (await post(http, "/units/ix500/fault", sense))[0] == 200
+    assert unit.faults == (
+        Fault(FaultKind.JAM, 2, Side.BACK),
+        Fault(FaultKind.SENSE, command=0x31, times=2, sense=(3, 0x80, 0x14)),
+    )
     async with http.get("/units/ix500/log") as answer:
         assert [event["what"] for event in await answer.json()][:2] == ["5 sheets loaded", "Scan pressed"]
     async with http.get("/units") as answer:
@@ -63,6 +71,15 @@ async def test_a_person_can_do_everything_by_http(scansnap: Simulation, http: ai
         ("fault", {"kind": "jam", "at_sheet": 0}, "at_sheet counts from 1"),
         ("fault", {"kind": "jam", "side": "left"}, "side must be front, back or null"),
         ("fault", {"kind": "jam", "sheet": 1}, "unknown key 'sheet'"),
+        ("fault", {"kind": "jam", "at_sheet": True}, "at_sheet must be a whole number"),
+        ("fault", {"kind": "jam", "command": 3}, "does not strike a command"),
+        ("fault", {"kind": "sense"}, "has a sense"),
+        ("fault", {"kind": "sense", "sense": [1, 2]}, "three whole numbers"),
+        ("fault", {"kind": "sense", "sense": [16, 0, 0]}, "a key from 0 to 15"),
+        ("fault", {"kind": "slow", "delay_s": "1"}, "a number of seconds"),
+        ("fault", {"kind": "slow", "delay_s": 1e9}, "0 to 600 seconds"),
+        ("load", {"sheets": 1, "paper": "a0"}, "there is no paper 'a0'"),
+        ("lid", {}, "open"),
     ],
 )
 async def test_bad_input_is_answered_with_a_sentence(

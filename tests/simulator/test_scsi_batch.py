@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import usb.core
 
 from simulator import Fleet, Simulation, UnitSpec, running
 from tests.drivers.vectors import vector
@@ -161,22 +162,29 @@ async def test_a_bad_window_field_is_named_by_its_offset(talk: Talk, at: int, va
         ("00 00 00 00 00 00 00 00 00 01", b"", 0),
         ("1d 00 00 00 11 00", b"GET DEVICE ID    ", 0),
         ("c0 00 00 00 00 00 00 00 00 00", b"", 0),
+        ("c2 00 00 00 00 00 00 00 0d 00", b"", 13),
+        ("1a 00 38 00 10 00", b"", 16),
+        ("31 02 00 00 00 00 00 00 00 00", b"", 0),
+        ("f1 0f 02 00 00 00 00 00 00 00", b"", 0),
+        ("2a 00 83 00 00 00 00 04 0a 00", bytes.fromhex("00001000040001000000") + bytes(1024), 0),
+        ("2a 00 90 00 00 00 00 00 04 00", bytes(4), 0),
     ],
 )
 async def test_what_the_host_does_wrong_is_remembered(
     scansnap: Simulation, talk: Talk, cdb: str, out: bytes, asked: int
 ) -> None:
-    await talk(lambda host: host.ask(cdb, out, asked))
+    answer = await talk(lambda host: host.ask(cdb, out, asked))
+    assert answer.code[0] == 5  # illegal request
     assert len(scansnap.unit("ix500").errors) == 1
 
 
-async def test_a_window_between_two_sheets_is_remembered_as_wrong(scansnap: Simulation, talk: Talk) -> None:
+async def test_a_window_between_two_sheets_is_refused_and_remembered(scansnap: Simulation, talk: Talk) -> None:
     scansnap.unit("ix500").load(2)
 
     def batch(host: Host) -> None:
         host.begin()
         host.feed()
-        host.good("24 00 00 00 00 00 00 00 88 00", WINDOW)
+        assert host.ask("24 00 00 00 00 00 00 00 88 00", WINDOW).code == BAD_ORDER
 
     await talk(batch)
     assert scansnap.unit("ix500").errors == ["SET WINDOW between two sheets of a batch"]
@@ -198,14 +206,88 @@ async def test_the_status_shows_paper_cover_and_one_press(scansnap: Simulation, 
     assert await talk(status) == "00 00 00 20 00 01 00 00 00 00 00 00"
 
 
-async def test_an_ix1600_that_is_not_cancelled_after_the_last_sheet_would_hang(talk_to: TalkTo) -> None:
+async def test_an_ix1600_that_is_not_cancelled_after_the_last_sheet_hangs_until_its_power_goes(talk_to: TalkTo) -> None:
     fleet = Fleet((UnitSpec("a", "iX1600", 7, feed_s=0.0),))
+    window = WINDOW[:8] + own_gamma(WINDOW[8:72]) + own_gamma(WINDOW[72:])
+
+    def batch(host: Host) -> None:
+        host.good("24 00 00 00 00 00 00 00 88 00", window)
+        assert host.feed().code == (3, 0x80, 0x03)
+
+    def another(host: Host) -> None:
+        host.device.write(0x02, (b"C" + bytes(18) + bytes.fromhex("3101")).ljust(31, b"\0"), 5000)
+        with pytest.raises(usb.core.USBTimeoutError):
+            host.device.read(0x81, 13, 50)
+
     async with running(fleet) as simulation:
-
-        def batch(host: Host) -> None:
-            for _ in range(2):
-                host.good("24 00 00 00 00 00 00 00 88 00", WINDOW)
-                host.feed()
-
+        unit = simulation.unit("a")
+        talk = talk_to(simulation, 0x1632)
+        await talk(batch)
+        await talk(another)
+        assert unit.errors == ["no cancel (F1 04) after the feeder ran empty: the real unit hangs here"]
+        unit.unplug()
+        unit.plug()
         await talk_to(simulation, 0x1632)(batch)
-        assert simulation.unit("a").errors == ["no cancel (F1 04) after the feeder ran empty: the real unit hangs here"]
+
+
+def own_gamma(descriptor: bytes) -> bytes:
+    """Return a window descriptor that asks for no lookup table."""
+    return descriptor[:0x29] + b"\0" + descriptor[0x2A:]
+
+
+@pytest.mark.parametrize("command", ["1a 00 3d 00 14 00", "15 10 00 00 0c 00"])
+async def test_the_page_that_locks_an_ix500_up_locks_it_up(scansnap: Simulation, talk: Talk, command: str) -> None:
+    def ask(host: Host) -> None:
+        host.device.write(0x02, (b"C" + bytes(18) + bytes.fromhex(command)).ljust(31, b"\0"), 5000)
+        if command.startswith("15"):
+            host.device.write(0x02, bytes.fromhex("00000000 3d06 000000000000"), 5000)
+        with pytest.raises(usb.core.USBTimeoutError):
+            host.device.read(0x81, 20, 50)
+
+    await talk(ask)
+    assert scansnap.unit("ix500").errors == ["mode page 3d: the real unit locks up here"]
+
+
+async def test_fine_scans_without_pre_read_are_remembered_as_wrong(scansnap: Simulation, talk: Talk) -> None:
+    scansnap.unit("ix500").load(1)
+    window = bytearray(own_gamma(WINDOW[8:72]))
+    window[2:6] = bytes.fromhex("0258 0258")
+
+    def batch(host: Host) -> None:
+        host.good("24 00 00 00 00 00 00 00 48 00", WINDOW[:8] + bytes(window))
+        host.feed()
+        host.scan("00")
+
+    await talk(batch)
+    assert scansnap.unit("ix500").errors == ["600 dpi without SET PRE READMODE: the real unit fails here"]
+
+
+async def test_both_windows_ask_for_the_same_kind_of_image(scansnap: Simulation, talk: Talk) -> None:
+    back = bytearray(WINDOW[72:])
+    back[0x20] = 0x00
+    code = await talk(lambda host: host.ask("24 00 00 00 00 00 00 00 88 00", WINDOW[:72] + bytes(back)).code)
+    assert code == (5, 0x2C, 2)
+
+
+@pytest.mark.parametrize("at", [0x1E, 0x25, 0x2C, 0x3F])
+async def test_a_reserved_byte_of_the_window_is_refused(scansnap: Simulation, talk: Talk, at: int) -> None:
+    window = bytearray(WINDOW)
+    window[8 + at] = 1
+    answer = await talk(lambda host: host.ask("24 00 00 00 00 00 00 00 88 00", bytes(window)))
+    assert (answer.code, answer.sense[17]) == (BAD_FIELD, 8 + at)
+    assert len(scansnap.unit("ix500").errors) == 1
+
+
+async def test_a_card_goes_through_the_return_path_of_an_ix1300(talk_to: TalkTo) -> None:
+    async with running(Fleet((UnitSpec("a", "iX1300", 7, sheets=1, feed_s=0.0, paper="card"),))) as simulation:
+        await talk_to(simulation, 0x162C)(lambda host: host.good("f1 0f 02 00 00 00 00 00 00 00"))
+        assert simulation.unit("a").errors == []
+
+
+async def test_a_battery_is_told_in_the_long_status(talk_to: TalkTo) -> None:
+    async with running(Fleet((UnitSpec("a", "iX100", 7),))) as simulation:
+        talk = talk_to(simulation, 0x13F4)
+        status = await talk(lambda host: host.good("c2 00 00 00 00 00 00 00 20 00", asked=32))
+        assert status[0x11] == 0x80
+        await talk(lambda host: host.good("1d 00 00 00 10 00", b"END WAITING SCAN"))
+        await talk(lambda host: host.good("15 10 00 00 0c 00", bytes.fromhex("00000000 2c06 040000000000")))

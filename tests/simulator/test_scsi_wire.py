@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from simulator.models import BY_NAME
 from simulator.scsi import blocks
+from simulator.scsi.window import parse_windows
 from simulator.scsi.wire import Command, Sense, Status, WireError, parse_envelope, status_frame
 
 BOUNDED = settings(max_examples=100, deadline=None)
@@ -79,7 +80,7 @@ def test_the_captured_window_is_understood() -> None:
         "00 00 02 58 02 58 00 00 00 00 00 00 00 00 00 00 26 c0 00 00 36 d0 00 00 00 05 08 00 00 00 00 00"
         "00 00 00 00 00 00 00 00 c1 80 01 00 00 00 00 00 00 00 00 00 00 c0 00 00 26 c3 00 00 36 d1 00 00"
     )
-    (window,) = blocks.parse_windows(bytes.fromhex("0000000000000040") + descriptor, BY_NAME["iX500"])
+    (window,) = parse_windows(bytes.fromhex("0000000000000040") + descriptor, BY_NAME["iX500"])
     assert (window.dpi, window.width_px, window.height_px, window.lut) == (600, 4960, 7016, True)
     assert blocks.pixel_size(4960, 7016, paper=True) == bytes.fromhex(
         "00001360 00001b68 00001360 00001b68 00000000 00000000 00001360 00001b68"
@@ -98,8 +99,8 @@ def test_any_cdb_gives_a_command(cdb: bytes) -> None:
 @given(st.binary(max_size=140))
 def test_garbage_blocks_raise_field_errors_only(data: bytes) -> None:
     for parse in (
-        lambda: blocks.parse_windows(data, BY_NAME["iX500"]),
-        lambda: blocks.parse_windows(bytes(6) + b"\0\x40" + data[:64].ljust(64, b"\0"), BY_NAME["iX500"]),
+        lambda: parse_windows(data, BY_NAME["iX500"]),
+        lambda: parse_windows(bytes(6) + b"\0\x40" + data[:64].ljust(64, b"\0"), BY_NAME["iX500"]),
         lambda: blocks.parse_mode_page(data),
         lambda: blocks.parse_lut(data),
         lambda: blocks.parse_q_table(data),

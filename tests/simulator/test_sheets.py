@@ -5,15 +5,23 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zxingcpp
 from PIL import Image
 
 from simulator import sheets
-from simulator.sheets import Sheet, Side
+from simulator.scsi import encode
+from simulator.sheets import Mode, Sheet, Side, View
 
 SHEET = Sheet("ix500", 2, 7)
+
+
+def jpeg(sheet: Sheet, side: Side, width: int, height: int, dpi: int, *more: Any) -> bytes:
+    return encode.jpeg(sheet, side, Mode.COLOUR, dpi, View(width, height), *more)
+
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,15 +37,15 @@ def segments(image: bytes) -> dict[int, bytes]:
 
 
 def test_a_side_is_the_same_each_time() -> None:
-    first = sheets.jpeg(SHEET, Side.FRONT, 1272, 1752, 150)
-    sheets.jpeg.cache_clear()
+    first = jpeg(SHEET, Side.FRONT, 1272, 1752, 150)
+    encode.jpeg.cache_clear()
     sheets._layout.cache_clear()
-    assert sheets.jpeg(SHEET, Side.FRONT, 1272, 1752, 150) == first
+    assert jpeg(SHEET, Side.FRONT, 1272, 1752, 150) == first
 
 
 def test_every_side_differs_from_every_other() -> None:
     images = {
-        sheets.jpeg(Sheet("ix500", batch, number), side, 424, 584, 50)
+        jpeg(Sheet("ix500", batch, number), side, 424, 584, 50)
         for batch in (1, 2)
         for number in (1, 2)
         for side in Side
@@ -47,18 +55,18 @@ def test_every_side_differs_from_every_other() -> None:
 
 @pytest.mark.parametrize("side", list(Side))
 def test_the_mark_says_which_side_it_is(side: Side) -> None:
-    image = Image.open(io.BytesIO(sheets.jpeg(SHEET, side, 1272, 1752, 150)))
+    image = Image.open(io.BytesIO(jpeg(SHEET, side, 1272, 1752, 150)))
     assert [code.text for code in zxingcpp.read_barcodes(image)] == [f"scansnap:ix500:2:7:{side}"]
 
 
 @pytest.mark.parametrize(("width", "height", "dpi"), [(2544, 4456, 300), (840, 1096, 100), (8, 8, 300)])
 def test_the_image_has_exactly_the_size_of_the_window(width: int, height: int, dpi: int) -> None:
-    image = sheets.jpeg(SHEET, Side.FRONT, width, height, dpi)
+    image = jpeg(SHEET, Side.FRONT, width, height, dpi)
     assert Image.open(io.BytesIO(image)).size == (width, height)
 
 
 def test_there_is_no_jfif_header_and_a_restart_for_each_row_of_blocks() -> None:
-    image = sheets.jpeg(SHEET, Side.FRONT, 840, 1096, 100)
+    image = jpeg(SHEET, Side.FRONT, 840, 1096, 100)
     found = segments(image)
     assert 0xE0 not in found
     assert int.from_bytes(found[0xDD], "big") == -(-840 // 16)
@@ -68,7 +76,7 @@ def test_there_is_no_jfif_header_and_a_restart_for_each_row_of_blocks() -> None:
 
 def test_the_tables_that_were_sent_stand_in_the_image_in_zig_zag_order() -> None:
     luma, chroma = tuple(range(1, 65)), tuple(range(101, 165))
-    image = sheets.jpeg(SHEET, Side.FRONT, 424, 584, 50, 0, (luma, chroma))
+    image = jpeg(SHEET, Side.FRONT, 424, 584, 50, 0, (luma, chroma))
     start = image.index(b"\xff\xdb")
     tables = image[start : image.index(b"\xff\xc0")]
     assert bytes(luma) in tables
@@ -76,33 +84,33 @@ def test_the_tables_that_were_sent_stand_in_the_image_in_zig_zag_order() -> None
 
 
 def test_a_higher_quality_index_gives_more_bytes() -> None:
-    sizes = [len(sheets.jpeg(SHEET, Side.FRONT, 840, 1096, 100, quality)) for quality in range(1, 8)]
+    sizes = [len(jpeg(SHEET, Side.FRONT, 840, 1096, 100, quality)) for quality in range(1, 8)]
     assert sizes == sorted(set(sizes))
 
 
 @pytest.mark.parametrize(("mode", "bits"), [("lineart", 1), ("gray", 8), ("rgb", 24), ("bgr", 24), ("lines", 24)])
 def test_raw_rows_are_packed(mode: str, bits: int) -> None:
     page = sheets.page(SHEET, Side.FRONT, 424, 584, 50)
-    assert len(sheets.raw(page, mode)) == 424 * 584 * bits // 8
+    assert len(encode.raw(page, mode)) == 424 * 584 * bits // 8
 
 
 def test_raw_colour_is_inverted_and_ordered_as_asked() -> None:
     page = Image.new("RGB", (2, 1), (255, 254, 0))
     page.putpixel((1, 0), (0, 1, 2))
-    assert sheets.raw(page, "rgb").hex(" ") == "00 01 ff ff fe fd"
-    assert sheets.raw(page, "bgr").hex(" ") == "ff 01 00 fd fe ff"
-    assert sheets.raw(page, "lines").hex(" ") == "00 ff 01 fe ff fd"
-    assert sheets.raw(page, "gray").hex(" ") == bytes(255 - v for v in page.convert("L").tobytes()).hex(" ")
+    assert encode.raw(page, "rgb").hex(" ") == "00 01 ff ff fe fd"
+    assert encode.raw(page, "bgr").hex(" ") == "ff 01 00 fd fe ff"
+    assert encode.raw(page, "lines").hex(" ") == "00 ff 01 fe ff fd"
+    assert encode.raw(page, "gray").hex(" ") == bytes(255 - v for v in page.convert("L").tobytes()).hex(" ")
 
 
 def test_lineart_has_black_as_one() -> None:
     page = Image.new("RGB", (8, 1), (255, 255, 255))
     page.putpixel((0, 0), (0, 0, 0))
-    assert sheets.raw(page, "lineart") == b"\x80"
+    assert encode.raw(page, "lineart") == b"\x80"
 
 
 def test_another_height_can_stand_in_the_frame_header() -> None:
-    image = sheets.with_height(sheets.jpeg(SHEET, Side.FRONT, 424, 584, 50), 720)
+    image = encode.with_height(jpeg(SHEET, Side.FRONT, 424, 584, 50), 720)
     assert segments(image)[0xC0][1:3] == (720).to_bytes(2, "big")
 
 
@@ -118,8 +126,9 @@ def test_number_and_side_are_printed_above_a_text_that_all_sides_share() -> None
 
 def test_another_process_prints_the_same_bytes() -> None:
     script = (
-        "import hashlib; from simulator import sheets; from simulator.sheets import Sheet, Side;"
-        "print(hashlib.sha256(sheets.jpeg(Sheet('ix500', 2, 7), Side.BACK, 840, 1096, 100)).hexdigest())"
+        "import hashlib; from simulator.scsi import encode; from simulator.sheets import Mode, Sheet, Side, View;"
+        "image = encode.jpeg(Sheet('ix500', 2, 7), Side.BACK, Mode.COLOUR, 100, View(840, 1096));"
+        "print(hashlib.sha256(image).hexdigest())"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == hashlib.sha256(sheets.jpeg(SHEET, Side.BACK, 840, 1096, 100)).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(jpeg(SHEET, Side.BACK, 840, 1096, 100)).hexdigest()

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator import UnitSpec
-from simulator.faults import Fault, FaultKind
+from simulator.faults import IN_THE_PATH, REFUSALS, Fault, FaultKind
 from simulator.scanner import VirtualScanner
 from simulator.sheets import Sheet, Side
 
@@ -65,6 +65,64 @@ def test_a_jam_stays_until_the_cover_was_opened_and_the_sheet_goes_back() -> Non
     unit.open_cover()
     unit.close_cover()
     assert unit.feed() == Sheet("a", 1, 1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind in IN_THE_PATH])
+def test_what_stops_the_paper_lasts_until_somebody_looks_inside(kind: FaultKind) -> None:
+    unit = scanner(sheets=2)
+    unit.inject(Fault(kind))
+    assert [unit.feed(), unit.feed()] == [kind, kind]
+    unit.open_cover()
+    unit.close_cover()
+    assert unit.feed() == Sheet("a", 1, 1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind in REFUSALS])
+def test_a_refusal_leaves_the_paper_in_the_feeder_as_often_as_it_was_asked_for(kind: FaultKind) -> None:
+    unit = scanner(sheets=2)
+    unit.inject(Fault(kind, at_sheet=2, times=2))
+    assert [unit.feed() for _ in range(4)] == [Sheet("a", 1, 1), kind, kind, Sheet("a", 1, 2)]
+    assert unit.faults == ()
+
+
+def test_a_double_feed_that_nobody_looks_for_takes_two_sheets() -> None:
+    unit = scanner(sheets=3)
+    unit.inject(Fault(FaultKind.DOUBLE_FEED))
+    assert [unit.feed(detect_double=False) for _ in range(3)] == [
+        Sheet("a", 1, 1),
+        Sheet("a", 1, 3),
+        FaultKind.EMPTY,
+    ]
+
+
+def test_a_carrier_sheet_is_known_by_itself() -> None:
+    unit = scanner()
+    unit.load(1, "carrier")
+    assert unit.feed() is FaultKind.CARRIER_SHEET
+
+
+def test_a_closed_lid_is_an_unplugged_unit() -> None:
+    unit = scanner()
+    told: list[bool] = []
+    unit.on_plug.append(lambda: told.append(unit.plugged))
+    unit.close_lid()
+    unit.open_lid()
+    assert told == [False, True]
+
+
+def test_a_model_without_a_folding_lid_stays_on_the_bus() -> None:
+    unit = VirtualScanner(UnitSpec("a", "fi-5110EOX", 1))
+    unit.close_lid()
+    assert unit.plugged
+
+
+def test_a_fault_at_a_command_is_met_by_that_command_only() -> None:
+    unit = scanner(sheets=1)
+    unit.inject(Fault(FaultKind.BUSY, command=0x00, times=2))
+    unit.feed()
+    assert [unit.struck(0x12), unit.due(Side.FRONT)] == [None, None]
+    assert [fault.kind for fault in (unit.struck(0x00), unit.struck(0x00)) if fault] == [FaultKind.BUSY] * 2
+    assert unit.struck(0x00) is None
 
 
 def test_a_fault_on_a_side_waits_for_its_side() -> None:

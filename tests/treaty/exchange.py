@@ -36,14 +36,14 @@ async def converse(bench: Bench, dialogue: Dialogue[Result]) -> Result:
 
 
 async def read_side(bench: Bench, job: Job, side: int) -> bytes:
-    """Read one side to its end."""
+    """Read one side to its end; of raw rows the bytes as they came."""
     window = job.sides[side]
-    await converse(bench, flow.open_side(job, window))
+    opened = await converse(bench, flow.open_side(job, window))
     image = b""
     while True:
-        block = await converse(bench, flow.read_block(job, window))
+        block = await converse(bench, flow.read_block(opened, window))
         image += block.data
-        if block.end:
+        if block.end or (opened.byte_count and len(image) >= opened.byte_count):
             return image
 
 
@@ -55,5 +55,5 @@ async def read_batch(bench: Bench, job: Job) -> list[bytes]:
     while await converse(bench, flow.feed(job)):
         await converse(bench, flow.start_sheet(job))
         sides += [await read_side(bench, job, side) for side in range(len(job.sides))]
-    await converse(bench, flow.finish_batch())
+    await converse(bench, flow.finish_batch(job.model))
     return sides

@@ -5,7 +5,7 @@ import pytest
 from simulator.faults import FaultKind
 from simulator.models import BY_NAME
 from simulator.scsi import blocks, replies
-from simulator.scsi.blocks import Composition, Compression, Window
+from simulator.scsi.window import Composition, Compression, Window, parse_windows
 from simulator.scsi.wire import Sense, Status, parse_envelope, status_frame
 from tests.drivers.vectors import FUJITSU, vector
 from tests.treaty.target import Bench, command
@@ -55,6 +55,11 @@ MODE_PAGES: dict[str, tuple[int, bytes]] = {
     "39-none": (0x39, bytes(8)),
     "3a-off-clear": (0x3A, b"\x80\xc0" + bytes(4)),
     "3a-on-clear": (0x3A, b"\xc0\xc0" + bytes(4)),
+    "38-stop": (0x38, b"\x90" + bytes(5)),
+    "38-continue": (0x38, b"\xd0" + bytes(5)),
+    "3c-overscan": (0x3C, bytes.fromhex("008000c00000")),
+    "37-black": (0x37, b"\xb8" + bytes(5)),
+    "33-on": (0x33, b"\xc0" + bytes(5)),
 }
 
 
@@ -85,6 +90,20 @@ WINDOWS: dict[str, tuple[Window, Window]] = {
 PIXELS = {"ix500-600dpi-raw": (4960, 7016), "jpeg-100dpi": (840, 1096)}
 
 
+# name: model, composition, pixels, and what else differs from the default
+RAW_WINDOWS: dict[str, tuple[str, Composition, tuple[int, int], dict[str, object]]] = {
+    "s1500-lineart-150dpi": ("S1500", Composition.LINEART, (1240, 1754), {"lut": True}),
+    "s1500-gray-150dpi": ("S1500", Composition.GRAY, (1240, 1754), {"lut": True}),
+    "s510m-bgr-150dpi": (
+        "S510M",
+        Composition.COLOUR,
+        (1240, 1754),
+        {"lut": True, "bgr": True, "brightness": 0x80, "contrast": 0x80},
+    ),
+    "ix1600-lineart-150dpi": ("iX1600", Composition.LINEART, (1272, 2100), {"lut": False}),
+}
+
+
 def test_every_vector_is_held_against_the_simulator() -> None:
     held = {
         *(f"cdb-{name}" for name in COMMANDS),
@@ -92,7 +111,7 @@ def test_every_vector_is_held_against_the_simulator() -> None:
         *(f"status-{name}" for name in STATUSES),
         *(f"sense-{name}" for name in SENSES),
         *(f"mode-{name}" for name in MODE_PAGES),
-        *(f"window-{name}" for name in WINDOWS),
+        *(f"window-{name}" for name in (*WINDOWS, *RAW_WINDOWS)),
         *(f"hardware-{name}" for name in ("s1500-idle", "s1500-button", "s1500-released", "s1500-paper")),
         *("hardware-ix500-paper", "inquiry-ix500", "vpd-ix500-start", "vpd-ix500", "pixel-size-ix500"),
         *("device-id-request", "device-id-700", "pre-read-ix500", "lut-256-header", "lut-1024-header", "q-table"),
@@ -132,9 +151,26 @@ def test_mode_pages(name: str) -> None:
 
 @pytest.mark.parametrize("name", WINDOWS)
 def test_windows(name: str) -> None:
-    found = blocks.parse_windows(vector(f"window-{name}"), IX500)
+    found = parse_windows(vector(f"window-{name}"), IX500)
     assert found == WINDOWS[name]
     assert {(side.width_px, side.height_px) for side in found} == {PIXELS[name]}
+
+
+@pytest.mark.parametrize("name", RAW_WINDOWS)
+def test_raw_windows(name: str) -> None:
+    model, composition, pixels, more = RAW_WINDOWS[name]
+    found = parse_windows(vector(f"window-{name}"), BY_NAME[model])
+    assert {(side.width_px, side.height_px) for side in found} == {pixels}
+    assert {(side.composition, side.compression, side.dpi) for side in found} == {(composition, Compression.NONE, 150)}
+    assert [{key: getattr(side, key) for key in more} for side in found] == [more] * len(found)
+
+
+def test_blue_first_is_what_an_s510m_asks_for_and_red_first_is_refused() -> None:
+    window = bytearray(vector("window-s510m-bgr-150dpi"))
+    window[8 + 0x2B] = 0
+    with pytest.raises(blocks.FieldError) as raised:
+        parse_windows(bytes(window), BY_NAME["S510M"])
+    assert (raised.value.at, raised.value.wrong) == (8 + 0x2B, False)
 
 
 @pytest.mark.parametrize("entries", [256, 1024])
