@@ -16,7 +16,8 @@ from gateway.clock import Clock, SystemClock
 from gateway.core.account import fold_email
 from gateway.core.model import Unit
 from gateway.destinations.net import Guard
-from gateway.settings import Settings
+from gateway.documents.worker import Worker
+from gateway.settings import Settings, Usb
 from gateway.store.spool import Spool
 from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
@@ -33,6 +34,7 @@ from gateway.work.lasting import lasting
 from gateway.work.outbox import Outbox
 from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
+from gateway.work.render import Renderer
 from gateway.work.services import Services
 from gateway.work.setup import SetupToken
 from gateway.work.signin import SignIn
@@ -79,14 +81,18 @@ async def build(
     async with AsyncExitStack() as stack:
         store = await open_store(settings.paths.state / "gateway.sqlite3")
         stack.push_async_callback(store.close)
-        yield _wire(settings, clock, device, store, finders or (_usb(usb_backend, clock),))
+        yield _wire(settings, clock, device, store, finders or (_usb(usb_backend, clock, settings.usb),))
 
 
-def _usb(backend: object | None, clock: Clock) -> Finder:
+def _usb(backend: object | None, clock: Clock, settings: Usb) -> Finder:
     def now() -> datetime:
         return clock.now().utc
 
-    return UsbFinder(backend, now)
+    def number(digits: str) -> int:
+        return int(digits, 16)
+
+    pairs = (ids.split(":") for ids in settings.also)
+    return UsbFinder(backend, now, also=frozenset((number(vendor), number(product)) for vendor, product in pairs))
 
 
 def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, finders: Sequence[Finder]) -> App:
@@ -115,7 +121,7 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         store=store,
         spool=spool,
         device=device,
-        keyring=keyring,
+        renderer=Renderer(store=store, spool=spool, keyring=keyring, worker=Worker()),
         gatekeeper=gatekeeper,
         ports=ports,
         hub=hub,

@@ -4,12 +4,15 @@ An environment variable SCANSNAP_<GROUP>_<FIELD> overrides its field (lists: com
 fields and wrong types are errors: a setting that is silently ignored is a trap.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+_USB_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -42,6 +45,13 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Usb:
+    """`also`: ids ("05ca:03e9") of units outside the table of models that are to be tried; nothing else is."""
+
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Destinations:
     """What the administrator lets accounts deliver to.
 
@@ -60,6 +70,7 @@ class Settings:
     paths: Paths = field(default_factory=Paths)
     web: Web = field(default_factory=Web)
     registration: Registration = field(default_factory=Registration)
+    usb: Usb = field(default_factory=Usb)
     destinations: Destinations = field(default_factory=Destinations)
 
 
@@ -99,6 +110,9 @@ def check(settings: Settings) -> Settings:
         raise SettingsError('registration.policy: "press" or "usb"')
     if settings.registration.policy == "usb" and not settings.registration.usb_owner:
         raise SettingsError('registration.usb_owner: policy "usb" needs the e-mail address of the owner')
+    for ids in settings.usb.also:
+        if not _USB_IDS.fullmatch(ids):
+            raise SettingsError(f'usb.also: {ids!r} is no pair of ids such as "05ca:03e9"')
     for root in settings.destinations.roots:
         if not root.is_absolute():
             raise SettingsError(f"destinations.roots: {root} is not an absolute path")

@@ -118,6 +118,25 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitSettings:
+    """How a unit scans, as its owner set it; what the values mean: `drivers.port.Profile`.
+
+    `on_paper`: paper put into the empty feeder starts a scan, as a press does.
+    """
+
+    resolution_dpi: int = 300
+    colour: str = "colour"
+    duplex: bool = True
+    jpeg_quality: int = 4
+    paper: str = "automatic"
+    overscan: bool = False
+    double_feed: bool = True
+    brightness: int = 0
+    contrast: int = 0
+    on_paper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A registered scanner and its one owner."""
 
@@ -127,6 +146,7 @@ class Unit:
     model: str
     ways: tuple[Way, ...]
     since: datetime
+    settings: UnitSettings = UnitSettings()
 
 
 class ScanState(StrEnum):
@@ -154,7 +174,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class PageFile:
-    """The manifest row of one sealed page. `path` is relative to the spool; digests are lower-case hex."""
+    """The manifest row of one sealed page. `path` is relative to the spool; digests are lower-case hex.
+
+    `components` of a pixel as it was sent, 1 or 3; `colour`: how the page is wanted.
+    """
 
     scan: ScanId
     account: AccountId
@@ -166,6 +189,8 @@ class PageFile:
     height_px: int
     resolution_dpi: int
     byte_count: int
+    components: int
+    colour: str
     path: str
     sealed_sha256: str
     mac: str

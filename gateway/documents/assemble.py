@@ -9,14 +9,22 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 CHUNK_BYTES = 128 * 1024  # few enough calls for a fast disk, small enough to hold many streams in memory
 _PRODUCER = "scansnap-gateway"
 _HEADER = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"  # four bytes above 127: tools then treat the file as binary
 _OFFSET_LIMIT = 10**10  # an offset in the cross-reference table has ten digits (7.5.4)
-_COLOUR_SPACES = {1: "/DeviceGray", 3: "/DeviceRGB"}
 _CATALOG, _PAGES, _INFO, _FIRST_PAGE = 1, 2, 3, 4
 _OBJECTS_PER_PAGE = 3  # page, content, image
+
+
+class Coding(StrEnum):
+    """How an image lies in a document. CCITT: group 4 (ITU-T T.6), 1 is black."""
+
+    JPEG_COLOUR = "jpeg-colour"
+    JPEG_GRAY = "jpeg-gray"
+    CCITT = "ccitt"
 
 
 class DamagedPage(Exception):
@@ -25,14 +33,14 @@ class DamagedPage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """One JPEG page. `open()` starts a fresh stream of exactly `byte_count` bytes; `components`: 1 gray, 3 colour."""
+    """One encoded page. `open()` starts a fresh stream of exactly `byte_count` bytes."""
 
     width_px: int
     height_px: int
     resolution_dpi: int
     byte_count: int
     open: Callable[[], AsyncIterator[bytes]]
-    components: int = 3
+    coding: Coding = Coding.JPEG_COLOUR
 
 
 _Part = bytes | PageSource
@@ -65,7 +73,7 @@ def plan(pages: Sequence[PageSource], *, title: str, created_at: datetime, ident
     """Lay out one PDF of these pages, in this order, without opening any.
 
     `created_at` is aware; `identity` names the scan and generation, and with `created_at` makes the /ID.
-    ValueError for no pages, sizes that are not positive, other colour models, and documents beyond 10 GB.
+    ValueError for no pages, sizes that are not positive, and documents beyond 10 GB.
     """
     if not pages:
         raise ValueError("a document needs at least one page")
@@ -126,8 +134,6 @@ def _info(title: str, created_at: datetime) -> tuple[_Part, ...]:
 def _page_objects(index: int, page: PageSource) -> list[tuple[_Part, ...]]:
     if min(page.width_px, page.height_px, page.resolution_dpi, page.byte_count) <= 0:
         raise ValueError(f"page {index + 1}: sizes must be positive")
-    if page.components not in _COLOUR_SPACES:
-        raise ValueError(f"page {index + 1}: {page.components} colour components are neither gray nor colour")
     number = _FIRST_PAGE + index * _OBJECTS_PER_PAGE
     width, height = _points(page.width_px, page.resolution_dpi), _points(page.height_px, page.resolution_dpi)
     content = f"q {width} 0 0 {height} 0 0 cm /Im0 Do Q"
@@ -139,12 +145,21 @@ def _page_objects(index: int, page: PageSource) -> list[tuple[_Part, ...]]:
         (f"<< /Length {len(content)} >>\nstream\n{content}\nendstream".encode("ascii"),),
         (
             f"<< /Type /XObject /Subtype /Image /Width {page.width_px} /Height {page.height_px} "
-            f"/ColorSpace {_COLOUR_SPACES[page.components]} /BitsPerComponent 8 /Filter /DCTDecode "
+            f"{_image(page)} "
             f"/Length {page.byte_count} >>\nstream\n".encode("ascii"),
             page,
             b"\nendstream",
         ),
     ]
+
+
+def _image(page: PageSource) -> str:
+    """Return how the image's data is to be read (7.4.6, 7.4.8, 8.9.5)."""
+    if page.coding is Coding.CCITT:
+        parameters = f"<< /K -1 /Columns {page.width_px} /Rows {page.height_px} >>"
+        return f"/ColorSpace /DeviceGray /BitsPerComponent 1 /Filter /CCITTFaxDecode /DecodeParms {parameters}"
+    space = "/DeviceGray" if page.coding is Coding.JPEG_GRAY else "/DeviceRGB"
+    return f"/ColorSpace {space} /BitsPerComponent 8 /Filter /DCTDecode"
 
 
 def _tail(offsets: list[int], start: int, file_id: str) -> bytes:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from gateway.core.model import ScanId
 
 _NAME = re.compile(
     r"(?P<number>\d{4,})-(?P<side>front|back)\.(?P<width>\d+)x(?P<height>\d+)\.(?P<dpi>\d+)dpi\."
-    r"(?P<bytes>\d+)\.(?P<kind>[a-z-]+)\.(?P<mac>[0-9a-f]{32})\.age",
+    r"(?P<bytes>\d+)\.(?P<components>[13])-(?P<colour>[a-z]+)\.(?P<kind>[a-z-]+)\.(?P<mac>[0-9a-f]{32})\.age",
     re.ASCII,
 )
 _READ_BYTES = 256 * 1024
@@ -32,6 +33,8 @@ class PageFacts:
     height_px: int
     resolution_dpi: int
     byte_count: int
+    components: int
+    colour: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Draft:
         kind = facts.media_type.replace("/", "-")
         name = (
             f"{self.number:04}-{self.side}.{facts.width_px}x{facts.height_px}.{facts.resolution_dpi}dpi."
-            f"{facts.byte_count}.{kind}.{mac}.age"
+            f"{facts.byte_count}.{facts.components}-{facts.colour}.{kind}.{mac}.age"
         )
         final = self.folder / name
         self.temporary.rename(final)
@@ -102,7 +105,14 @@ class Spool:
         if not folder.is_dir():
             folder.mkdir(mode=0o700)
             _sync_folder(self._root)
-        temporary = folder / f".{number:04}-{side}.part"
+        return self._draft(folder, f".{number:04}-{side}.part", number, side, write)
+
+    def scratch(self, scan: ScanId, write: Callable[[BinaryIO], None]) -> Draft:
+        """Write something sealed that is only needed for a while; to be discarded, and swept at the next start."""
+        return self._draft(self._root / scan, f".{uuid.uuid4().hex}.part", 0, "", write)
+
+    def _draft(self, folder: Path, name: str, number: int, side: str, write: Callable[[BinaryIO], None]) -> Draft:
+        temporary = folder / name
         try:
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 hashing = _Hashing(file)
@@ -130,6 +140,8 @@ class Spool:
                         height_px=int(match["height"]),
                         resolution_dpi=int(match["dpi"]),
                         byte_count=int(match["bytes"]),
+                        components=int(match["components"]),
+                        colour=match["colour"],
                     ),
                     mac=match["mac"],
                 )

@@ -106,6 +106,7 @@ units = Table(
     Column("label", String(60), nullable=False),
     Column("model", String(40), nullable=False),
     Column("since", Utc, nullable=False),
+    Column("settings", JSON, nullable=False),
 )
 
 ways = Table(
@@ -146,6 +147,8 @@ pages = Table(
     Column("height_px", Integer, nullable=False),
     Column("resolution_dpi", Integer, nullable=False),
     Column("byte_count", Integer, nullable=False),
+    Column("components", Integer, nullable=False),
+    Column("colour", String(16), nullable=False),
     Column("path", String(300), nullable=False, unique=True),
     Column("sealed_sha256", String(64), nullable=False),
     Column("mac", String(64), nullable=False),

@@ -1,13 +1,14 @@
 """Registered units and the ways to reach them."""
 
 from collections import defaultdict
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.model import AccountId, Unit, UnitId, Way
+from gateway.core.model import AccountId, Unit, UnitId, UnitSettings, Way
 from gateway.store.audit import AuditEntry, append
 from gateway.store.tables import units, ways
 
@@ -28,7 +29,12 @@ class Units:
             async with self._engine.begin() as connection:
                 await connection.execute(
                     insert(units).values(
-                        id=unit.id, owner=unit.owner, label=unit.label, model=unit.model, since=unit.since
+                        id=unit.id,
+                        owner=unit.owner,
+                        label=unit.label,
+                        model=unit.model,
+                        since=unit.since,
+                        settings=asdict(unit.settings),
                     )
                 )
                 for way in unit.ways:
@@ -73,6 +79,11 @@ class Units:
         async with self._engine.begin() as connection:
             await connection.execute(update(units).where(units.c.id == unit).values(label=label))
 
+    async def configure(self, unit: UnitId, settings: UnitSettings) -> None:
+        """Give a unit other settings."""
+        async with self._engine.begin() as connection:
+            await connection.execute(update(units).where(units.c.id == unit).values(settings=asdict(settings)))
+
     async def remove(self, unit: UnitId, audit: AuditEntry) -> None:
         """Unregister a unit; its scans stay."""
         async with self._engine.begin() as connection:
@@ -90,4 +101,5 @@ def _unit(rows: list[Any]) -> Unit:
         model=first.model,
         ways=tuple(Way(row.via, row.sighting, row.pin) for row in rows),
         since=first.since,
+        settings=UnitSettings(**first.settings),
     )

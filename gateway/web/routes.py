@@ -10,6 +10,7 @@ from gateway.web.api import account as api_account
 from gateway.web.api import answers, asks, events, openapi, scans, session, status
 from gateway.web.api import destinations as api_destinations
 from gateway.web.api import units as api_units
+from gateway.web.api.settings import ScanSettings
 from gateway.web.pages import account, destinations, files, fragments, main, setup, signin, units
 from gateway.web.route import ANYONE, ROWS, SIGNED_IN, TABLE, VERIFIED, WITH_PASSWORD, Face, Handler, Query, Route
 
@@ -123,6 +124,7 @@ API: tuple[Route, ...] = (
     _api("GET", "/claims/{id}", api_units.get_claim, SIGNED_IN, answer=answers.ClaimAnswer),
     _api("GET", "/units", api_units.list_units, SIGNED_IN, answer=answers.UnitList),
     _api("PATCH", "/units/{id}", api_units.rename, SIGNED_IN, body=asks.Rename, answer=answers.UnitAnswer),
+    _api("PUT", "/units/{id}/settings", api_units.configure, SIGNED_IN, body=ScanSettings, answer=answers.UnitAnswer),
     _api("DELETE", "/units/{id}", api_units.remove, SIGNED_IN, status=204, fresh=True),
     _api("POST", "/units/{id}/scan", api_units.scan, SIGNED_IN, status=204),
     _api("GET", "/destinations", api_destinations.list_destinations, SIGNED_IN, answer=answers.DestinationList),
@@ -170,6 +172,7 @@ PAGES: tuple[Route, ...] = (
     _page("GET", "/claims/{id}", units.show_claim, SIGNED_IN),
     _page("GET", "/units/{id}", units.show_unit, SIGNED_IN),
     _page("POST", "/units/{id}/rename", units.rename, SIGNED_IN),
+    _page("POST", "/units/{id}/settings", units.configure, SIGNED_IN),
     _page("POST", "/units/{id}/remove", units.remove, SIGNED_IN, fresh=True),
     _page("POST", "/units/{id}/scan", units.scan, SIGNED_IN),
     _page("GET", "/destinations", destinations.show, SIGNED_IN),

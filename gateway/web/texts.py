@@ -63,6 +63,23 @@ TEXTS: dict[str, str] = {
     "unit.rename": "Rename",
     "unit.remove": "Remove this scanner",
     "unit.remove.help": "It stays available for adding again. Scans that are held stay yours.",
+    "unit.settings": "How it scans",
+    "unit.settings.save": "Save",
+    "unit.dpi": "{dpi} dpi",
+    "unit.resolution_dpi": "Resolution",
+    "unit.colour": "Colour",
+    "unit.paper": "Paper",
+    "unit.jpeg_quality": "JPEG quality",
+    "unit.brightness": "Brightness",
+    "unit.contrast": "Contrast",
+    "unit.duplex": "Both sides",
+    "unit.duplex.help": "Front and back of every sheet.",
+    "unit.overscan": "Overscan",
+    "unit.overscan.help": "Also what lies beyond the paper's edges.",
+    "unit.double_feed": "Stop at a double feed",
+    "unit.double_feed.help": "When two sheets go in together.",
+    "unit.on_paper": "Scan when paper is put in",
+    "unit.on_paper.help": "Paper in the empty feeder starts a scan; the Scan button need not be pressed.",
     "unit.model": "Model",
     "unit.since": "Registered",
     "unit.state": "State",
@@ -161,6 +178,7 @@ COUNTED: dict[str, tuple[str, str]] = {
 NOTICES: dict[str, str] = {
     "scan": "The scanner was asked to scan.",
     "renamed": "The scanner has its new name.",
+    "configured": "Saved. It holds from the next scan on.",
     "unit_removed": "The scanner was removed.",
     "destination_added": "The destination was saved. Test it to be sure.",
     "destination_removed": "The destination was removed.",
@@ -179,6 +197,34 @@ UNIT_STATES: dict[str, str] = {
     "busy": "Scanning",
     "gone": "Not connected",
     "suspended": "Suspended",
+}
+
+SCAN_CHOICES: dict[str, dict[str, str]] = {
+    "colour": {
+        "automatic": "As the page is",
+        "colour": "Colour",
+        "gray": "Gray",
+        "lineart": "Black and white",
+    },
+    "paper": {
+        "automatic": "Each sheet as long as it is",
+        "a4": "A4",
+        "a5": "A5",
+        "a6": "A6",
+        "b5": "B5",
+        "letter": "Letter",
+        "legal": "Legal",
+        "card": "Card",
+    },
+    "jpeg_quality": {
+        "1": "1, smallest",
+        "2": "2",
+        "3": "3",
+        "4": "4, usual",
+        "5": "5",
+        "6": "6",
+        "7": "7, finest",
+    },
 }
 
 SCAN_OUTCOMES: dict[str, str] = {

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from drivers.port import Capabilities
 from gateway.clock import Clock
 from gateway.core.delivery import Event
 from gateway.core.delivery import step as delivery_step
@@ -22,6 +23,7 @@ from gateway.core.model import (
     TwoFactor,
     Unit,
     UnitId,
+    UnitSettings,
     UnitState,
 )
 from gateway.destinations.port import DestinationError
@@ -31,6 +33,7 @@ from gateway.work.hub import Hub
 from gateway.work.outcomes import Denied, sentence
 from gateway.work.paused import finish
 from gateway.work.ports import Ports
+from gateway.work.profile import refusal
 from gateway.work.record import entry
 from gateway.work.watch import Watch
 
@@ -50,11 +53,12 @@ PAUSED = "Paused. Press Scan to continue, or finish it as it is."
 
 @dataclass(frozen=True, slots=True)
 class UnitView:
-    """A registered unit and how it is now."""
+    """A registered unit, how it is now, and what it can do (None before it was open for the first time)."""
 
     unit: Unit
     state: UnitState
     note: str
+    able: Capabilities | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,11 @@ class Catalogue:
     async def units(self, account: AccountId) -> tuple[UnitView, ...]:
         """Return the account's units."""
         units = await self._store.units.of_account(account)
-        return tuple(UnitView(unit, *self._watch.state(unit)) for unit in units)
+        return tuple(self.view(unit) for unit in units)
+
+    def view(self, unit: Unit) -> UnitView:
+        """Return a unit with what the hall knows of it."""
+        return UnitView(unit, *self._watch.state(unit), able=self._watch.able(unit))
 
     async def rename_unit(self, account: AccountId, unit_id: UnitId, label: str, *, peer: str) -> Unit | Denied:
         """Give a unit another label of 1 to 60 characters."""
@@ -115,6 +123,18 @@ class Catalogue:
         await self._store.units.rename(unit_id, label)
         self._hub.tell(account, "units")
         return replace(unit, label=label)
+
+    async def configure_unit(self, account: AccountId, unit_id: UnitId, settings: UnitSettings) -> Unit | Denied:
+        """Set how a unit scans, from its next scan on."""
+        unit = await self._store.units.get(unit_id)
+        if unit is None or unit.owner != account:
+            return NOT_FOUND
+        refused = refusal(settings, self._watch.able(unit))
+        if refused is not None:
+            return refused
+        await self._store.units.configure(unit_id, settings)
+        self._hub.tell(account, "units")
+        return replace(unit, settings=settings)
 
     async def remove_unit(self, account_id: AccountId, unit_id: UnitId, *, peer: str) -> Denied | None:
         """Unregister a unit; the last one only while two-factor authentication is off."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from drivers.port import Sighting
 from gateway.clock import Clock
-from gateway.core.model import AccountId, Deadline, Unit, UnitId, Way
+from gateway.core.model import AccountId, Deadline, Unit, UnitId, UnitSettings, Way
 from gateway.core.unit import CLAIM_SPAN, CLAIMS_PER_HOUR
 from gateway.store.store import Store
 from gateway.store.units import AlreadyOwned
@@ -99,6 +99,7 @@ class Claims:
             model=sighting.model,
             ways=(Way(sighting.via, sighting.id, sighting.fingerprint),),
             since=now.utc,
+            settings=UnitSettings(on_paper=not sighting.has_button),
         )
         await self._store.units.register(unit, entry(now, account, "", "unit_registered", reason=how))
         for topic in ("units", "account"):

@@ -20,6 +20,7 @@ from gateway.vault import seal
 from gateway.vault.device import DeviceKey
 from gateway.work.hub import Hub
 from gateway.work.manifest import page_mac
+from gateway.work.profile import profile
 
 KEEP_FREE_BYTES = 512 * 1024 * 1024  # refuse before the feeder moves: nothing is ever evicted
 
@@ -89,7 +90,7 @@ class Intake:
             return
         scan = await self._open(unit)
         try:
-            await self._receive(scan, account.recipient, scanner)
+            await self._receive(scan, account.recipient, scanner, profile(unit.settings))
         except PaperError as error:
             await self._paper(scan, error)
         except DriverError as error:
@@ -121,10 +122,10 @@ class Intake:
         self._hub.tell(scan.account, "scans")
         return scan
 
-    async def _receive(self, scan: Scan, recipient: str, scanner: Scanner) -> None:
+    async def _receive(self, scan: Scan, recipient: str, scanner: Scanner, profile: Profile) -> None:
         earlier = await self._store.scans.pages(scan.id)
         before = max((page.number for page in earlier), default=0)
-        async with aclosing(scanner.scan(Profile())) as pages:
+        async with aclosing(scanner.scan(profile)) as pages:
             async for page in pages:
                 await self._keep(scan, replace(page, number=before + page.number), recipient)
                 self._hub.tell(scan.account, "scans")
@@ -157,7 +158,15 @@ class Intake:
             raise
 
     def _finish(self, scan: Scan, page: Page, draft: Draft, end: PageEnd) -> PageFile:
-        facts = PageFacts(page.media_type, end.width_px, end.height_px, end.resolution_dpi, end.byte_count)
+        facts = PageFacts(
+            page.media_type,
+            end.width_px,
+            end.height_px,
+            end.resolution_dpi,
+            end.byte_count,
+            end.components,
+            page.colour,
+        )
         row = PageFile(
             scan=scan.id,
             account=scan.account,
@@ -169,6 +178,8 @@ class Intake:
             height_px=end.height_px,
             resolution_dpi=end.resolution_dpi,
             byte_count=end.byte_count,
+            components=end.components,
+            colour=page.colour,
             path="",
             sealed_sha256=draft.sha256,
             mac="",

@@ -70,6 +70,8 @@ class Janitor:
             height_px=sealed.facts.height_px,
             resolution_dpi=sealed.facts.resolution_dpi,
             byte_count=sealed.facts.byte_count,
+            components=sealed.facts.components,
+            colour=sealed.facts.colour,
             path=sealed.path,
             sealed_sha256=self._spool.sha256(sealed.path),
             mac=sealed.mac,

@@ -16,5 +16,6 @@ def page_mac(device: DeviceKey, page: PageFile) -> str:
         page.media_type,
         f"{page.width_px}x{page.height_px}@{page.resolution_dpi}",
         str(page.byte_count),
+        f"{page.components} {page.colour}",
         page.sealed_sha256,
     )[:32]

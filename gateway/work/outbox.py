@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +17,17 @@ from gateway.core.gate import Permit, Refusal
 from gateway.core.model import Delivery, DeliveryState, Destination, DestinationId, PageFile, Receipt
 from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
 from gateway.documents import assemble
+from gateway.documents.worker import EncodeError
 from gateway.store.spool import Spool
 from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
-from gateway.vault.keyring import Keyring, NotOpen
+from gateway.vault.keyring import NotOpen
 from gateway.vault.seal import BrokenSeal
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
 from gateway.work.manifest import page_mac
 from gateway.work.ports import Ports
+from gateway.work.render import Renderer
 
 REASK_S = 0.25  # while sending: a shut gate cancels well within a second
 SWEEP_S = 5.0  # nothing depends on a hint arriving
@@ -59,7 +62,7 @@ class Outbox:
         store: Store,
         spool: Spool,
         device: DeviceKey,
-        keyring: Keyring,
+        renderer: Renderer,
         gatekeeper: Gatekeeper,
         ports: Ports,
         hub: Hub,
@@ -68,7 +71,7 @@ class Outbox:
         self._store = store
         self._spool = spool
         self._device = device
-        self._keyring = keyring
+        self._renderer = renderer
         self._gatekeeper = gatekeeper
         self._ports = ports
         self._hub = hub
@@ -148,11 +151,11 @@ class Outbox:
         flight = _Flight(delivery)
         began_s = time.monotonic()
         try:
-            parcel, pages = await self._parcel(delivery, permit)
-            port = await self._ports.open(destination)
-            proof = await self._guarded(flight, port.deliver(permit, parcel, lambda: self._commit(flight)))
+            proof, pages = await self._guarded(flight, self._deliver(flight, destination, permit))
         except (GateShut, NotOpen) as shut:
             await self._back(flight, Event.SHUT, str(shut) if isinstance(shut, GateShut) else "")
+        except EncodeError as error:
+            await self._back(flight, Event.REFUSED, f"The document cannot be made: {error}.")
         except (BrokenSeal, assemble.DamagedPage) as error:
             log.error("delivery %s: %s", delivery.id, error)
             await self._back(flight, Event.BROKEN_SEAL, f"A page is damaged: {error}")
@@ -165,7 +168,12 @@ class Outbox:
         else:
             await self._delivered(flight, proof, pages, time.monotonic() - began_s)
 
-    async def _guarded(self, flight: _Flight, sending: Coroutine[Any, Any, Proof]) -> Proof:
+    async def _deliver(self, flight: _Flight, destination: Destination, permit: Permit) -> tuple[Proof, int]:
+        async with self._parcel(flight.delivery, permit) as (parcel, pages):
+            port = await self._ports.open(destination)
+            return await port.deliver(permit, parcel, lambda: self._commit(flight)), pages
+
+    async def _guarded(self, flight: _Flight, sending: Coroutine[Any, Any, tuple[Proof, int]]) -> tuple[Proof, int]:
         """Run a delivery, asking the gate again meanwhile; once the commit has begun only its answer counts."""
         task = asyncio.ensure_future(sending)
         try:
@@ -192,20 +200,20 @@ class Outbox:
             raise RuntimeError(f"delivery {flight.delivery.id} is not being sent")
         flight.state = DeliveryState.COMMITTING
 
-    async def _parcel(self, delivery: Delivery, permit: Permit) -> tuple[Parcel, int]:
+    @asynccontextmanager
+    async def _parcel(self, delivery: Delivery, permit: Permit) -> AsyncIterator[tuple[Parcel, int]]:
+        """Give the document and its number of pages for as long as the block runs."""
         scan = await self._store.scans.get(delivery.scan)
         if scan is None:
             raise BrokenSeal("the scan's row is gone")
         rows = await self._store.scans.pages(scan.id)
         for row in rows:
             await asyncio.to_thread(self._verify, row)
-        document = assemble.plan(
-            [self._source(row, permit) for row in rows],
-            title=delivery.name.removesuffix(".pdf"),
-            created_at=scan.started_at,
-            identity=scan.id,
-        )
-        return _pdf(delivery, document), len(rows)
+        async with self._renderer.pages(rows, permit) as pages:
+            document = assemble.plan(
+                pages, title=delivery.name.removesuffix(".pdf"), created_at=scan.started_at, identity=scan.id
+            )
+            yield _pdf(delivery, document), len(rows)
 
     def _verify(self, row: PageFile) -> None:
         try:
@@ -215,27 +223,15 @@ class Outbox:
         if found != row.sealed_sha256 or page_mac(self._device, row) != row.mac:
             raise BrokenSeal(f"sheet {row.number} {row.side} is not the page that was sealed")
 
-    def _source(self, row: PageFile, permit: Permit) -> assemble.PageSource:
-        def open_page() -> AsyncIterator[bytes]:
-            return self._keyring.stream(permit, row.account, self._spool.absolute(row.path))
-
-        return assemble.PageSource(
-            width_px=row.width_px,
-            height_px=row.height_px,
-            resolution_dpi=row.resolution_dpi,
-            byte_count=row.byte_count,
-            open=open_page,
-        )
-
     async def _reconcile(self, delivery: Delivery, destination: Destination, permit: Permit) -> None:
         """Ask the sink whether a commit without an answer took effect."""
         flight = _Flight(delivery, DeliveryState.UNCERTAIN)
         began_s = time.monotonic()
         try:
-            parcel, pages = await self._parcel(delivery, permit)
-            port = await self._ports.open(destination)
-            found = await port.reconcile(permit, parcel)
-        except (DestinationError, NotOpen, BrokenSeal, assemble.DamagedPage) as error:
+            async with self._parcel(delivery, permit) as (parcel, pages):
+                port = await self._ports.open(destination)
+                found = await port.reconcile(permit, parcel)
+        except (DestinationError, NotOpen, BrokenSeal, EncodeError, assemble.DamagedPage) as error:
             await self._later(delivery, str(error))
             return
         if isinstance(found, Proof):

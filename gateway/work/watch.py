@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from drivers.errors import Busy, DriverError, Unreachable
-from drivers.port import Cause, Finder, Gone, Press, Scanner, Sighting
+from drivers.port import Capabilities, Cause, Finder, Gone, Press, Scanner, Sighting
 from gateway.core import unit as units
 from gateway.core.model import AccountId, Unit, UnitId, UnitState
 from gateway.store.store import Store
@@ -21,6 +21,7 @@ from gateway.work.hub import Hub
 from gateway.work.lasting import lasting
 from gateway.work.outcomes import Denied
 
+SETTLE_S = 1.0  # between the first edge of a stack in the feeder and the hand that lets go of it
 REOPEN_S = 2.0  # after a unit was busy or silent: soon enough for a person, rare enough for the unit
 NOT_THERE = Denied("unit_not_found", "No such unit is in sight.", 404)
 
@@ -49,6 +50,7 @@ class _Way:
     finder: Finder
     state: UnitState = UnitState.SEEN
     note: str = ""
+    able: Capabilities | None = None
     task: asyncio.Task[None] | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -157,7 +159,7 @@ class Watch:
         if unit is not None and not self._pin_holds(way, unit):
             return False
         scanner = await way.finder.open(sighting.id)
-        way.state, way.note = UnitState.READY, ""
+        way.state, way.note, way.able = UnitState.READY, "", scanner.capabilities
         self._changed(unit)
         try:
             presses = scanner.presses(eager=lambda: self._claims.wants(sighting.id))
@@ -203,7 +205,10 @@ class Watch:
         if unit is None:
             await self._claims.press(way.sighting)  # the claiming press scans nothing
             self._hub.tell_all("units")
-        elif press.cause is Cause.BUTTON:  # paper put in is no press where the button is proven
+        elif press.cause is Cause.BUTTON:
+            await self._scan_now(way, unit, scanner)
+        elif unit.settings.on_paper:
+            await asyncio.sleep(SETTLE_S)
             await self._scan_now(way, unit, scanner)
 
     async def _scan_now(self, way: _Way, unit: Unit, scanner: Scanner) -> None:
@@ -278,6 +283,11 @@ class Watch:
             if way is not None:
                 return way.state, way.note
         return UnitState.UNSEEN, ""
+
+    def able(self, unit: Unit) -> Capabilities | None:
+        """Return what a registered unit can do; None before it was open for the first time."""
+        found = (self._ways.get(known.sighting) for known in unit.ways)
+        return next((way.able for way in found if way is not None and way.able is not None), None)
 
     def _changed(self, unit: Unit | None) -> None:
         if unit is None:

@@ -35,13 +35,15 @@ def test_only_the_outbox_delivers_and_reconciles() -> None:
     assert places("reconcile") == {"gateway/work/outbox.py"}
 
 
-def test_sealed_pages_are_opened_only_in_the_outbox() -> None:
+def test_sealed_pages_are_opened_only_for_the_documents_of_the_outbox() -> None:
     found = {
         where
         for where, node, name in calls("gateway")
         if name == "stream" and "keyring" in ast.unparse(node.func).lower()
     }
-    assert found == {"gateway/work/outbox.py"}
+    assert found == {"gateway/work/render.py"}
+    users = {where for where, node, _ in calls("gateway") if ast.unparse(node.func) == "self._renderer.pages"}
+    assert users == {"gateway/work/outbox.py"}
 
 
 def test_nothing_outside_the_vault_unseals_pages() -> None:

@@ -72,7 +72,22 @@ def a_session(name: str, level: Level = Level.L1, at: Instant = NOW) -> Session:
 def a_page(number: int, side: str) -> PageFile:
     path = f"{SCAN.id}/{number:04}-{side}.x.age"
     return PageFile(
-        SCAN.id, ACCOUNT.id, SCAN.unit, number, side, "image/jpeg", 10, 20, 300, 99, path, "0" * 64, "m" * 32, NOW.utc
+        SCAN.id,
+        ACCOUNT.id,
+        SCAN.unit,
+        number,
+        side,
+        "image/jpeg",
+        10,
+        20,
+        300,
+        99,
+        3,
+        "colour",
+        path,
+        "0" * 64,
+        "m" * 32,
+        NOW.utc,
     )
 
 
@@ -273,7 +288,7 @@ def sealing(data: bytes) -> "object":
     return write
 
 
-FACTS = PageFacts("image/jpeg", 2480, 3508, 300, 1234567)
+FACTS = PageFacts("image/jpeg", 2480, 3508, 300, 1234567, 3, "colour")
 
 
 def test_a_kept_page_tells_everything_by_its_name(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "DisableTwoFactor": {"password": "not this one, not this one", "code": "000000", "held": 0},
     "OpenClaim": {"sighting": "usb:none"},
     "Rename": {"label": "Other"},
+    "ScanSettings": {"resolution_dpi": 200, "colour": "gray", "paper": "a4", "jpeg_quality": 5},
     "NewDestination": {"kind": "folder", "label": "Other", "config": {"path": "/etc"}, "secrets": {}},
 }
 

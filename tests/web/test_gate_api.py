@@ -74,6 +74,7 @@ def plausible(house: House, row: Any) -> dict[str, Any] | None:
         "StartTwoFactor": {"password": PASSWORD},
         "DisableTwoFactor": {"password": PASSWORD, "code": "123456", "held": 1},
         "OpenClaim": {"sighting": "usb:iX500:1200753"},
+        "ScanSettings": {"resolution_dpi": 200},
         "Rename": {"label": "Mine"},
         "NewDestination": folder,
     }

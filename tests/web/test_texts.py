@@ -13,10 +13,14 @@ PYTHON = "\n".join(path.read_text("utf-8") for path in WEB.rglob("*.py") if path
 ALL = "\n".join(TEMPLATES.values())
 STYLE = re.sub(r"/\*.*?\*/", "", (WEB / "static" / "style.css").read_text("utf-8"), flags=re.DOTALL)
 
+SETTINGS = ("colour", "paper", "jpeg_quality", "brightness", "contrast")
+SWITCHES = ("duplex", "double_feed", "overscan", "on_paper")
 # Keys that a template puts together: its expression, and what it can become.
 BUILT = {
     't("menu." ~ name)': {f"menu.{name}" for name in ("home", "add", "destinations", "settings", "sign_out")},
     't("window." ~ h)': {f"window.{hours}" for hours in (1, 12, 24)},
+    't("unit." ~ name)': {f"unit.{name}" for name in (*SETTINGS, *SWITCHES)},
+    't("unit." ~ name ~ ".help")': {f"unit.{name}.help" for name in SWITCHES},
     't("sign_out." ~ where)': {"sign_out.everywhere", "sign_out.here"},
     't("sign_out." ~ where ~ ".help")': {"sign_out.everywhere.help", "sign_out.here.help"},
 }

@@ -1,11 +1,14 @@
 """What programs get, and how it is made from the rooms' records. Secrets have no field here."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from gateway.core.model import Destination, Receipt
+from gateway.web.api.settings import Abilities, ScanSettings
 from gateway.work.catalogue import DeliveryView, ScanView, UnitView
 from gateway.work.claim import Claim
 from gateway.work.outcomes import Grant
@@ -82,7 +85,7 @@ class ClaimAnswer(Struct):
 
 
 class UnitAnswer(Struct):
-    """A registered unit."""
+    """A registered unit. `able` is null before it was open for the first time."""
 
     id: str
     label: str
@@ -90,6 +93,8 @@ class UnitAnswer(Struct):
     since: Time
     state: str
     note: str
+    settings: ScanSettings
+    able: Abilities | None
 
 
 class DestinationAnswer(Struct):
@@ -193,7 +198,10 @@ def claim(row: Claim) -> ClaimAnswer:
 
 def unit(row: UnitView) -> UnitAnswer:
     """Return a registered unit."""
-    return UnitAnswer(row.unit.id, row.unit.label, row.unit.model, row.unit.since, row.state, row.note)
+    it, able = row.unit, row.able
+    settings = ScanSettings(**asdict(it.settings))
+    abilities = msgspec.convert(asdict(able), Abilities) if able else None
+    return UnitAnswer(it.id, it.label, it.model, it.since, row.state, row.note, settings, abilities)
 
 
 def destination(row: Destination) -> DestinationAnswer:

@@ -1,12 +1,14 @@
 """Units in sight, claims on them, and the account's own."""
 
+import msgspec
 from aiohttp import web
 
-from gateway.core.model import UnitId
+from gateway.core.model import UnitId, UnitSettings
 from gateway.web import context, problems
 from gateway.web.api import answers, asks
 from gateway.web.api.bodies import done, read, reply
-from gateway.work.catalogue import NOT_FOUND, UnitView
+from gateway.web.api.settings import ScanSettings
+from gateway.work.catalogue import NOT_FOUND
 from gateway.work.outcomes import Denied
 
 
@@ -45,7 +47,18 @@ async def rename(request: web.Request) -> web.Response:
     renamed = await rooms.catalogue.rename_unit(account, unit_id, body.label, peer=context.peer(request))
     if isinstance(renamed, Denied):
         return problems.response(renamed)
-    return reply(answers.unit(UnitView(renamed, *rooms.watch.state(renamed))))
+    return reply(answers.unit(rooms.catalogue.view(renamed)))
+
+
+async def configure(request: web.Request) -> web.Response:
+    """Set how a unit scans, from its next scan on."""
+    body = await read(request, ScanSettings)
+    catalogue, account = context.services(request).catalogue, context.visitor(request).account.id
+    settings = UnitSettings(**msgspec.structs.asdict(body))
+    configured = await catalogue.configure_unit(account, UnitId(request.match_info["id"]), settings)
+    if isinstance(configured, Denied):
+        return problems.response(configured)
+    return reply(answers.unit(catalogue.view(configured)))
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -1,13 +1,19 @@
 """Adding a scanner, and looking after one."""
 
+import msgspec
 from aiohttp import web
 
-from gateway.core.model import UnitId
+from drivers.port import Capabilities, Colour
+from gateway.core.model import UnitId, UnitSettings
 from gateway.web import context, problems, render, texts
+from gateway.web.api.settings import ScanSettings
 from gateway.web.origins import posted
 from gateway.web.pages import shown
 from gateway.work.catalogue import NOT_FOUND
-from gateway.work.outcomes import Denied
+from gateway.work.outcomes import Denied, sentence
+
+# What is offered for a unit that was never open: what all of them can.
+_UNKNOWN = Capabilities((150, 200, 300, 600), tuple(Colour), True, 0, 0, True)
 
 
 async def list_found(request: web.Request) -> web.Response:
@@ -42,7 +48,31 @@ async def _unit(request: web.Request, denied: Denied | None = None) -> web.Respo
     if row is None:
         return problems.render_for(request, NOT_FOUND)
     status, error = (denied.status, denied.detail) if denied else (200, "")
-    return render.page(request, "unit.html", status=status, error=error, row=row, states=texts.UNIT_STATES)
+    values = {"row": row, "states": texts.UNIT_STATES, "choices": texts.SCAN_CHOICES, "able": row.able or _UNKNOWN}
+    return render.page(request, "unit.html", status=status, error=error, **values)
+
+
+_CHOICES = ("resolution_dpi", "colour", "jpeg_quality", "paper", "brightness", "contrast")
+_SWITCHES = ("duplex", "overscan", "double_feed", "on_paper")
+
+
+async def configure(request: web.Request) -> web.Response:
+    """Set how a unit scans; a switch that the form shows and does not send is off."""
+    account, unit_id = context.visitor(request).account.id, UnitId(request.match_info["id"])
+    form = await posted(request)
+    given: dict[str, object] = {name: form[name] for name in _CHOICES if name in form}
+    given |= {name: form.get(name) == "on" for name in _SWITCHES if f"shows_{name}" in form}
+    try:
+        body = msgspec.convert(given, ScanSettings, strict=False)
+    except msgspec.ValidationError as error:
+        return await _unit(request, Denied("unusable", sentence(error), 422))
+    settings = UnitSettings(**msgspec.structs.asdict(body))
+    configured = await context.services(request).catalogue.configure_unit(account, unit_id, settings)
+    return (
+        await _unit(request, configured)
+        if isinstance(configured, Denied)
+        else context.see(f"/units/{unit_id}?done=configured")
+    )
 
 
 async def rename(request: web.Request) -> web.Response:

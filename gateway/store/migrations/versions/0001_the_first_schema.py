@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("label", sa.String(length=60), nullable=False),
         sa.Column("model", sa.String(length=40), nullable=False),
         sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("settings", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["owner"], ["accounts.id"], name=op.f("fk_units_owner_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_units")),
     )
@@ -161,6 +162,8 @@ def upgrade() -> None:
         sa.Column("height_px", sa.Integer(), nullable=False),
         sa.Column("resolution_dpi", sa.Integer(), nullable=False),
         sa.Column("byte_count", sa.Integer(), nullable=False),
+        sa.Column("components", sa.Integer(), nullable=False),
+        sa.Column("colour", sa.String(length=16), nullable=False),
         sa.Column("path", sa.String(length=300), nullable=False),
         sa.Column("sealed_sha256", sa.String(length=64), nullable=False),
         sa.Column("mac", sa.String(length=64), nullable=False),
