@@ -113,7 +113,7 @@ class Vpd:
             jpeg_gray=page.seek(0x5B).u8() >> 6 == _JPEG_GRAY,
             overscan_x_units=page.seek(0x64).u16(),
             overscan_y_units=page.seek(0x66).u16(),
-            return_path=page.bit(0x7C, 6),
+            return_path=page.bit(0x7C, 7),
         )
 
     def offers(self, dpi: int) -> bool:

@@ -67,7 +67,7 @@ class Configuration:
 def device(model: Model) -> bytes:
     """Return the device descriptor, 18 bytes. No serial string: real units have none that is of use."""
     head = bytes((DEVICE_LENGTH, _DEVICE, 0x00, 0x02, 0xFF, 0xFF, 0xFF, 64))
-    ids = VENDOR_ID.to_bytes(2, "little") + model.product_id.to_bytes(2, "little")
+    ids = model.vendor_id.to_bytes(2, "little") + model.product_id.to_bytes(2, "little")
     return head + ids + bytes((0x00, 0x01, 1, 2, 0, 1))
 
 
@@ -78,7 +78,7 @@ def configuration() -> bytes:
 
 def string(index: int, model: Model) -> bytes | None:
     """Return a string descriptor, or None for an index that there is not."""
-    texts = {1: "Fujitsu", 2: model.product}
+    texts = {1: "Fujitsu" if model.vendor_id == VENDOR_ID else "Ricoh", 2: model.product}
     if index == 0:
         body = _ENGLISH.to_bytes(2, "little")
     elif index in texts:

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 from simulator.faults import FaultKind
 from simulator.scanner import VirtualScanner
-from simulator.scsi.replies import Reply
+from simulator.scsi.replies import Reply, runs
 from simulator.scsi.server import Target
-from simulator.scsi.wire import Command, WireError, parse_envelope, status_frame
+from simulator.scsi.wire import Command, WireError, parse_envelope
 from simulator.usb import descriptors
 from simulator.usb.descriptors import BULK_IN, BULK_OUT, MAX_PACKET_BYTES
 
@@ -23,7 +23,6 @@ _TO_HOST = 0x80
 _RECIPIENT_ENDPOINT = 0x02
 _RECIPIENT_MASK = 0x1F
 _DEVICE, _CONFIGURATION, _STRING = 1, 2, 3
-_GARBAGE = bytes.fromhex("00ff00ff00ff00ff00ff00ff00")
 
 
 class ScanSnapUsb:
@@ -168,11 +167,7 @@ class ScanSnapUsb:
         if reply.broken is FaultKind.STALL:
             self._halted.add(BULK_IN)
             return
-        if command.in_length:
-            self._in.append(reply.data)
-            if reply.data and len(reply.data) < command.in_length and len(reply.data) % MAX_PACKET_BYTES == 0:
-                self._in.append(b"")
-        self._in.append(_GARBAGE if reply.broken is FaultKind.GARBAGE_STATUS else status_frame(reply.status))
+        self._in.extend(runs(reply, command.in_length, MAX_PACKET_BYTES))
 
     def _plugged(self) -> None:
         self._lost_power = True

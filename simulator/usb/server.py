@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simulator.models import VENDOR_ID
 from simulator.usb import wire
 from simulator.usb.descriptors import HIGH_SPEED
 from simulator.usb.device import ScanSnapUsb
@@ -127,7 +126,7 @@ class UsbIpServer:
             busnum=_BUS,
             devnum=port.devnum,
             speed=HIGH_SPEED,
-            vendor_id=VENDOR_ID,
+            vendor_id=port.device.scanner.model.vendor_id,
             product_id=port.device.scanner.model.product_id,
             bcd_device=_BCD_DEVICE,
             device_class=_VENDOR_SPECIFIC,
