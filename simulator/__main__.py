@@ -1,16 +1,20 @@
-"""scansnap-simulator: run a fleet, press its buttons from another terminal, or play the demonstration."""
+"""scansnap-simulator: run a fleet, press its buttons, put it beneath a command, or play the demonstration."""
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from signal import Signals
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
-from simulator.app import running
+from simulator.app import beneath, running
 from simulator.fleet import Fleet, FleetError
+from simulator.usb.umockdev.bus import NoPreload
 
 PANEL_PORT = 8711
 USBIP_PORT = 3240  # the registered port of USB/IP
@@ -28,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         return 0
-    except (FleetError, NoPanel, OSError) as error:
+    except (FleetError, NoPanel, NoPreload, OSError) as error:
         print(f"scansnap-simulator: {error}", file=sys.stderr)
         return 1
 
@@ -42,6 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--panel-port", type=_port, default=PANEL_PORT, help=f"panel on 127.0.0.1 ({PANEL_PORT}; 0: any)")
     run.add_argument("--usbip-port", type=_port, default=USBIP_PORT, help=f"USB/IP on 127.0.0.1 ({USBIP_PORT}; 0: any)")
     run.set_defaults(command=_run)
+
+    run.add_argument("--usbip", action="store_true", help="say how a kernel attaches the units: usbip attach ...")
+    under = commands.add_parser("exec", help="run a command with the simulated USB bus underneath it")
+    under.add_argument(
+        "--unit", action="append", metavar="MODEL", help="a unit on the bus, e.g. ix500; may be repeated"
+    )
+    under.add_argument("--sheets", type=int, default=0, metavar="N", help="sheets in every feeder (0)")
+    under.add_argument("words", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
+    under.set_defaults(command=_exec)
 
     press = commands.add_parser("press", help="press Scan on a running simulator")
     press.set_defaults(command=lambda a: _act(a, "press", {}))
@@ -66,17 +79,43 @@ def _port(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    asyncio.run(_serve(Fleet.load(arguments.fleet), arguments.panel_port, arguments.usbip_port))
+    fleet = Fleet.load(arguments.fleet)
+    asyncio.run(_serve(fleet, arguments.panel_port, arguments.usbip_port, attach=arguments.usbip))
     return 0
 
 
-async def _serve(fleet: Fleet, panel_port: int, usbip_port: int) -> None:
+async def _serve(fleet: Fleet, panel_port: int, usbip_port: int, *, attach: bool) -> None:
     async with running(fleet, panel_port=panel_port, usbip_port=usbip_port) as simulation:
         host, port = simulation.usbip_address
         for unit in simulation.units.values():
             print(f"unit    {unit.id}: ScanSnap {unit.model.name}, serial {unit.spec.serial}, {unit.sheets} sheets")
+        if attach:
+            for number in range(1, len(simulation.units) + 1):
+                print(f"attach  usbip --tcp-port {port} attach -r {host} -b 1-{number}")
         print(f"USB/IP  {host}:{port}\npanel   {simulation.panel_url}\nEnd with Ctrl-C.", flush=True)
         await asyncio.Event().wait()
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    fleet = Fleet.of(*arguments.unit or ["iX500"], sheets=arguments.sheets)
+    return asyncio.run(_under(fleet, arguments.words))
+
+
+async def _under(fleet: Fleet, words: Sequence[str]) -> int:
+    """Run a command over a fleet and return its exit code; the panel's address is in SCANSNAP_PANEL."""
+    async with beneath(fleet) as bench:
+        environment = {**os.environ, **bench.environment, "SCANSNAP_PANEL": bench.panel_url}
+        child = await asyncio.create_subprocess_exec(*words, env=environment)
+        loop = asyncio.get_running_loop()
+        for signal in (Signals.SIGINT, Signals.SIGTERM):
+            loop.add_signal_handler(signal, _pass_on, child, signal)
+        code = await child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _pass_on(child: asyncio.subprocess.Process, signal: Signals) -> None:
+    with suppress(ProcessLookupError):
+        child.send_signal(signal)
 
 
 def _act(arguments: argparse.Namespace, action: str, body: dict[str, Any]) -> int:

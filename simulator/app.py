@@ -1,4 +1,4 @@
-"""Wiring: a fleet, its USB/IP server and its panel, running as long as the context lasts."""
+"""Wiring: a fleet, the bus it hangs on and its panel, running as long as the context lasts."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +10,7 @@ from simulator.scanner import VirtualScanner
 from simulator.usb.backend import UsbIpBackend
 from simulator.usb.device import ScanSnapUsb
 from simulator.usb.server import UsbIpServer
+from simulator.usb.umockdev.bus import UmockdevBus
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,29 @@ class Simulation:
     def usb_backend(self) -> UsbIpBackend:
         """Return a new pyusb backend that sees these units; use it in threads, never in the event loop's own."""
         return UsbIpBackend(*self.usbip_address)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Units on a bus that other processes see: those that run with `environment`."""
+
+    units: dict[str, VirtualScanner]
+    environment: dict[str, str]
+    panel_url: str
+
+
+@asynccontextmanager
+async def beneath(fleet: Fleet, *, panel_port: int = 0) -> AsyncIterator[Bench]:
+    """Run a fleet beneath other processes by umockdev; NoPreload if that is not installed."""
+    units = {spec.id: VirtualScanner(spec) for spec in fleet.units}
+    async with AsyncExitStack() as stack:
+        bus = UmockdevBus(ScanSnapUsb(unit) for unit in units.values())
+        stack.push_async_callback(bus.close)
+        await bus.start()
+        panel = Panel(units)
+        stack.push_async_callback(panel.close)
+        await panel.start(panel_port)
+        yield Bench(units, bus.environment(), panel.url)
 
 
 @asynccontextmanager

@@ -155,7 +155,7 @@ def test_a_vpd_page_shorter_than_sane_takes_is_refused() -> None:
 
 def test_bytes_past_the_page_length_are_not_believed() -> None:
     data = bytearray(vector("vpd-ix500"))
-    data[0x7C] = 0x40
+    data[0x7C] = 0x80
     assert Vpd.decode(bytes(data)).return_path
     data[4] = 0x5F
     assert not Vpd.decode(bytes(data)).return_path
