@@ -20,7 +20,7 @@ _OBJECTS_PER_PAGE = 3  # page, content, image
 
 
 class Coding(StrEnum):
-    """How an image lies in a document. CCITT: group 4 (ITU-T T.6), 1 is black."""
+    """How an image lies in a document. CCITT: group 4 (ITU-T T.6), one strip; black runs are ink."""
 
     JPEG_COLOUR = "jpeg-colour"
     JPEG_GRAY = "jpeg-gray"

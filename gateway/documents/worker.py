@@ -210,10 +210,12 @@ async def _answer(pipe: asyncio.StreamReader) -> _Answer:
         raise EncodeError(answer.error)
     if answer.byte_count > _MOST_OUT_BYTES:
         raise EncodeError("a page became too large")
-    if answer.coding != "as-is" and not _makes_sense(answer):
+    if not _makes_sense(answer):
         raise EncodeError("a page cannot be encoded: its decoder talks nonsense")
     return answer
 
 
 def _makes_sense(answer: _Answer) -> bool:
+    if answer.coding == "as-is":
+        return answer.byte_count == 0
     return answer.coding in set(Coding) and min(answer.width_px, answer.height_px, answer.byte_count) > 0
