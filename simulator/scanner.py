@@ -113,6 +113,11 @@ class VirtualScanner:
         self._hopper.extend(Sheet(self.id, self._batch, number, paper) for number in range(1, count + 1))
         self.note(f"{count} sheets loaded")
 
+    def unload(self) -> None:
+        """Take every sheet out of the feeder."""
+        self._hopper.clear()
+        self.note("sheets taken out")
+
     def press(self) -> None:
         """Press Scan: down until a status poll has seen it, 2 s at the most."""
         if not self.plugged:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -199,12 +199,11 @@ Opener = Callable[..., Any]
 @pytest.fixture
 def open_house(tmp_path: Path) -> Opener:
     @asynccontextmanager
-    async def opener(*, sheets: int = 0, usb_owner: str = "") -> AsyncIterator[House]:
+    async def opener(*, sheets: int = 0, usb_owner: str = "", model: str = "iX500") -> AsyncIterator[House]:
         archive = tmp_path / "archive"
         archive.mkdir(exist_ok=True)
         (tmp_path / "cloud").mkdir(exist_ok=True)
-        fleet = Fleet.load("ix500")
-        fleet = replace(fleet, units=tuple(replace(u, sheets=sheets, feed_s=0.01) for u in fleet.units))
+        fleet = Fleet.of(model, sheets=sheets, feed_s=0.01, busy_polls=0)
         async with AsyncExitStack() as stack:
             simulation = await stack.enter_async_context(running(fleet))
             sink = await stack.enter_async_context(webdav_sink(tmp_path / "cloud"))
