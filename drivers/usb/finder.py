@@ -17,7 +17,7 @@ from drivers.port import Gone, Sighting
 from drivers.scsi import flow
 from drivers.scsi.job import Identity
 from drivers.usb.link import Link, enumerate_devices
-from drivers.usb.scanner import UsbScanner, seen
+from drivers.usb.scanner import UsbScanner, seen, until_tick_s
 from drivers.usb.uevents import Uevents
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class UsbFinder:
                         if before is None or (sighting.id, sighting.driven) != (before.id, before.driven):
                             seen[place] = sighting
                             yield sighting
-                await news.wait(self._poll_s)
+                await news.wait(until_tick_s(self._poll_s))
 
     async def open(self, sighting_id: str) -> UsbScanner:
         """Open a unit and make sure that it is the one; Unreachable, Busy or Refused otherwise."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,6 +31,16 @@ def _never() -> bool:
     return False
 
 
+async def tick(seconds: float) -> None:
+    """Sleep until the next multiple of this time, so that the polls of several units share a wake-up."""
+    await asyncio.sleep(until_tick_s(seconds))
+
+
+def until_tick_s(seconds: float) -> float:
+    """Return the time until the next multiple of `seconds` on the monotonic clock."""
+    return seconds - time.monotonic() % seconds if seconds else 0.0
+
+
 class UsbScanner:
     """An open unit. Dialogues take turns; while a batch runs, `presses` asks nothing.
 
@@ -45,7 +56,7 @@ class UsbScanner:
         link: Link,
         before: Status,
         now: Callable[[], datetime],
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Callable[[float], Awaitable[None]] = tick,
         closed: Callable[[], None] = lambda: None,
     ) -> None:
         self._id = id

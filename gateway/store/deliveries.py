@@ -80,6 +80,16 @@ class Deliveries:
         inner = ready.subquery()
         return await self._select(deliveries.c.id.in_(select(inner.c.id).where(inner.c.turn <= limit)))
 
+    async def next_try(self, now: datetime) -> datetime | None:
+        """Return when the next undecided delivery becomes due; None if none does later than now."""
+        query = select(func.min(deliveries.c.next_try_at)).where(
+            deliveries.c.state.in_(_UNDECIDED), deliveries.c.next_try_at > now
+        )
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            due: datetime | None = (await connection.execute(query)).scalar_one()
+            return due
+
     async def in_state(self, *states: DeliveryState) -> tuple[Delivery, ...]:
         """Return all deliveries in these states, oldest first."""
         return await self._select(deliveries.c.state.in_(states))

@@ -16,7 +16,7 @@ from gateway.work.paused import finish
 from gateway.work.record import entry
 from gateway.work.signin import SignIn
 
-ROUND_S = 5.0  # a session that is over must not keep keys in memory much longer
+ROUND_S = 10.0  # a session that is over must not keep keys in memory much longer
 RESTARTED = "The gateway was restarted while this was scanned."
 
 log = logging.getLogger(__name__)

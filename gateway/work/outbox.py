@@ -30,7 +30,7 @@ from gateway.work.ports import Ports
 from gateway.work.render import Renderer
 
 REASK_S = 0.25  # while sending: a shut gate cancels well within a second
-SWEEP_S = 5.0  # nothing depends on a hint arriving
+SWEEP_S = 30.0  # nothing depends on a hint arriving
 BATCH = 100  # of each destination, so that none waits for another's queue
 
 log = logging.getLogger(__name__)
@@ -85,10 +85,16 @@ class Outbox:
                 await self._step_back()
                 await self._round(group)
                 try:
-                    async with asyncio.timeout(SWEEP_S):
+                    async with asyncio.timeout(await self._patience_s()):
                         await self._hub.anything.wait()
                 except TimeoutError:
                     continue
+
+    async def _patience_s(self) -> float:
+        """Return how long nothing is due."""
+        now = self._clock.now().utc
+        due = await self._store.deliveries.next_try(now)
+        return SWEEP_S if due is None else min(SWEEP_S, (due - now).total_seconds())
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
         await self._plan()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tests.bench import daemon, pdf, table
+from tests.bench import daemon, driver, pdf, table
 
 # One function per subject; a further bench is a further line.
-BENCHES: tuple[Callable[[], list[table.Row]], ...] = (pdf.bench, daemon.bench)
+BENCHES: tuple[Callable[[], list[table.Row]], ...] = (pdf.bench, daemon.bench, driver.bench)
 
 
 def main() -> None:

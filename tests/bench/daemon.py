@@ -1,4 +1,4 @@
-"""The daemon as a process of its own with one simulated iX500: at rest, and from the last page to the receipt.
+"""The daemon as a process of its own with simulated iX500s: at rest, and from the last page to the receipt.
 
 Peers: at rest an aiohttp server that serves one word; for the receipt img2pdf, which neither seals nor asks anybody."""
 
@@ -9,12 +9,12 @@ import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 
 from simulator import Fleet, running
+from simulator.scanner import VirtualScanner
 from tests.bench import measure
 from tests.bench.table import Row
 from tests.walk.conftest import EMAIL, PASSWORD, House, Shifted
@@ -22,6 +22,7 @@ from tests.walk.conftest import EMAIL, PASSWORD, House, Shifted
 _ROOT = Path(__file__).parents[2]
 _CHILD = _ROOT / "tests" / "walk" / "child.py"
 _REST_S = 30.0
+_UNITS = 4
 _SHEETS = 10
 _RUNS = 5
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -36,8 +37,7 @@ def bench() -> list[Row]:
 async def _bench(folder: Path) -> list[Row]:
     archive = folder / "archive"
     archive.mkdir()
-    fleet = Fleet.load("ix500")
-    fleet = replace(fleet, units=tuple(replace(unit, sheets=0, feed_s=0.1) for unit in fleet.units))
+    fleet = Fleet.of(*["iX500"] * _UNITS, feed_s=0.1, busy_polls=0)
     async with AsyncExitStack() as stack:
         simulation = await stack.enter_async_context(running(fleet))
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -49,17 +49,34 @@ async def _bench(folder: Path) -> list[Row]:
         peer = stack.enter_context(_python(["-m", "tests.bench.word"]))
         await asyncio.to_thread(_first_line, peer)
         ours, theirs = await asyncio.gather(_rest(daemon.pid), _rest(peer.pid))
-        what = f"{_REST_S:.0f} s at rest, one unit, empty hopper"
-        rows = [Row(what, "ours", ours, theirs), Row(what, "aiohttp alone", theirs, theirs)]
-        return rows + await _receipts(house, daemon.pid, folder)
+        receipts = await _receipts(house, daemon.pid, folder)
+        for unit in list(simulation.units.values())[1:]:
+            await _add(house, unit)
+        four = await _rest(daemon.pid)
+        what = f"{_REST_S:.0f} s at rest, empty hoppers"
+        return [
+            Row(what, "ours, one unit", ours, theirs),
+            Row(what, f"ours, {_UNITS} units", four, theirs),
+            Row(what, "aiohttp alone", theirs, theirs),
+            *receipts,
+        ]
 
 
 async def _prepare(house: House) -> None:
     token = (house.state / "setup-token").read_text("ascii").strip()
     await house.call("POST", "/setup", {"token": token, "email": EMAIL, "password": PASSWORD})
-    await house.register()
+    await house.sighting()
+    await _add(house, house.unit)
     await house.enable()
     await house.add_folder()
+
+
+async def _add(house: House, unit: VirtualScanner) -> None:
+    """Claim a unit and press its button until it is registered."""
+    claim = await house.call("POST", "/claims", {"sighting": f"usb:iX500:{unit.spec.serial}"})
+    while (await house.call("GET", f"/claims/{claim['id']}"))["state"] != "registered":
+        unit.press()
+        await asyncio.sleep(0.5)
 
 
 async def _rest(pid: int) -> measure.Sample:

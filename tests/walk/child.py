@@ -1,4 +1,7 @@
-"""A daemon in a process of its own, over somebody else's simulated USB bus: `python child.py STATE ARCHIVE PORT`."""
+"""A daemon in a process of its own: `python child.py STATE ARCHIVE PORT`.
+
+PORT is that of somebody else's simulated USB bus by USB/IP; 0: the machine's own bus, through libusb.
+"""
 
 import asyncio
 import sys
@@ -13,7 +16,8 @@ async def main(state: Path, archive: Path, port: int) -> None:
     settings = Settings(
         paths=Paths(state=state, runtime=state / "run"), web=Web(port=0), destinations=Destinations(roots=(archive,))
     )
-    async with app.build(settings, usb_backend=UsbIpBackend("127.0.0.1", port)) as daemon:
+    backend = UsbIpBackend("127.0.0.1", port) if port else None
+    async with app.build(settings, usb_backend=backend) as daemon:
         await daemon.run(ready=lambda url: print(url, flush=True))
 
 
