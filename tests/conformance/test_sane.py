@@ -65,6 +65,15 @@ async def test_every_pixel_of_a_batch_is_the_sheets(
     assert there.unit.errors == []
 
 
+@pytest.mark.parametrize("model", ["iX1300", "iX1400", "iX100", "S500", "iX500EE"])
+async def test_their_relatives_scan_too(bus: Callable[..., Any], model: str) -> None:
+    there = await bus(model, sheets=1)
+    ran, pages = await there.scan("--mode", "Color", "--source", "ADF Front", "--resolution", "150", *PAPER)
+    assert ran.code == 0, ran.err
+    assert [pnm(page)[1] for page in pages] == [shown(side, Mode.COLOUR) for side in in_order(there.unit)]
+    assert there.unit.errors == []
+
+
 async def test_six_hundred_dots_per_inch(bus: Callable[..., Any]) -> None:
     there = await bus("iX500", sheets=1)
     ran, pages = await there.scan("--mode", "Color", "--source", "ADF Duplex", "--resolution", "600", *PAPER)
