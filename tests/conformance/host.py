@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import usb.backend.libusb1
 
 from drivers.port import Colour, Gone, Profile, Sighting
 from drivers.raw import HEADER_BYTES, MEDIA_TYPE
@@ -67,7 +68,20 @@ async def _watch() -> list[dict[str, str]]:
     return events
 
 
+async def _hold() -> str:
+    """Hold the unit, and look at it with other eyes: the sentence that they get."""
+    finder = _finder(None)
+    async with aclosing(finder.sightings()) as sightings:
+        scanner = await finder.open((await anext(sightings)).id)
+    other = UsbFinder(usb.backend.libusb1.get_backend(), lambda: datetime.now(UTC))
+    async with aclosing(other.sightings()) as sightings:
+        found = await anext(sightings)
+    await scanner.close()
+    assert isinstance(found, Sighting)
+    return found.driven
+
+
 if __name__ == "__main__":
     what = sys.argv[1]
-    done: Any = {"list": _list, "watch": _watch}.get(what, lambda: scan(None, what))
+    done: Any = {"list": _list, "watch": _watch, "hold": _hold}.get(what, lambda: scan(None, what))
     print(json.dumps(asyncio.run(done())))

@@ -38,7 +38,14 @@ async def test_each_side_arrives_as_it_was_sent_whatever_carries_it(
     assert unit.errors == []
 
 
-async def test_two_of_a_kind_are_told_apart_and_a_held_one_is_named(bus: Callable[..., Any]) -> None:
+async def test_a_unit_that_somebody_holds_is_offered_with_that_sentence(bus: Callable[..., Any]) -> None:
+    there = await bus("iX500")
+    ran = await there.run(sys.executable, str(HOST), "hold")
+    assert ran.code == 0, ran.err
+    assert "holds the scanner" in json.loads(ran.out)
+
+
+async def test_two_of_a_kind_are_told_apart(bus: Callable[..., Any]) -> None:
     there = await bus("iX500", "iX500")
     ran = await there.run(sys.executable, str(HOST), "list")
     serials = sorted(unit.spec.serial for unit in there.bench.units.values())
