@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +80,7 @@ async def build(
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     device = DeviceKey.load(settings.paths.state, Path(credentials) if credentials else None)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings.paths.state))
         store = await open_store(settings.paths.state / "gateway.sqlite3")
         stack.push_async_callback(store.close)
         yield _wire(settings, clock, device, store, finders or (_usb(usb_backend, clock, settings.usb),))
@@ -142,6 +144,21 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         hub=hub,
     )
     return App(settings=settings, services=services, janitor=janitor, setup=setup)
+
+
+class AlreadyRunning(Exception):
+    """Another daemon works on the same state folder."""
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Keep every other daemon off the state folder: its start would sweep away what this one is writing."""
+    with (state / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyRunning(f"another daemon is running on {state}") from None
+        yield
 
 
 def _private_folder(path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway import app
 from gateway.settings import Settings, SettingsError, load
+from gateway.store.store import StoreUnusable
 from gateway.vault.device import DeviceKeyError
 from gateway.work.setup import SetupToken
 
@@ -54,7 +55,7 @@ def _run(settings: Settings) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its two lines at each start tell nobody anything
     try:
         asyncio.run(_daemon(settings))
-    except (DeviceKeyError, OSError) as error:
+    except (app.AlreadyRunning, DeviceKeyError, StoreUnusable, OSError) as error:
         print(f"scansnap-gateway: {error}", file=sys.stderr)
         return 1
     return 0

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.store import engine as engines
@@ -18,6 +20,10 @@ from gateway.store.sessions import Sessions
 from gateway.store.units import Units
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreUnusable(Exception):
+    """The database cannot be opened; `str()` says which and why."""
 
 
 class Store:
@@ -39,11 +45,15 @@ class Store:
 
 
 async def open_store(path: Path) -> Store:
-    """Open the database at `path`, made or migrated as needed."""
+    """Open the database at `path`, made or migrated as needed; StoreUnusable."""
     await asyncio.to_thread(path.touch, 0o600)
     engine = engines.make(path)
-    async with engine.begin() as connection:
-        await connection.run_sync(_migrate)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_migrate)
+    except (DatabaseError, CommandError) as error:
+        await engine.dispose()
+        raise StoreUnusable(f"{path} cannot be opened: {getattr(error, 'orig', None) or error}") from error
     return Store(engine)
 
 
