@@ -38,6 +38,7 @@ _STEPS: dict[tuple[DeliveryState, Event], DeliveryState] = {
     (S.SENDING, Event.COMMIT): S.COMMITTING,
     (S.SENDING, Event.RECEIPT): S.DELIVERED,  # found there already: an earlier try had got through
     (S.COMMITTING, Event.RECEIPT): S.DELIVERED,
+    (S.COMMITTING, Event.SHUT): S.WAITING,  # the gate was asked once more, and the sink was not told
     (S.COMMITTING, Event.ERROR): S.WAITING,  # the sink answered, and said no
     (S.COMMITTING, Event.REFUSED): S.FAILED,
     (S.COMMITTING, Event.NO_ANSWER): S.UNCERTAIN,

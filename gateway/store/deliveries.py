@@ -1,12 +1,13 @@
 """The ledger of deliveries. Every move between states is one conditional UPDATE."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.core.delivery import LONGEST_RETRY_S
 from gateway.core.gate import Reason
 from gateway.core.model import (
     AccountId,
@@ -22,6 +23,7 @@ from gateway.core.model import (
 from gateway.store.scans import scan_of, select_scans
 from gateway.store.tables import deliveries, pages, scans
 
+_LONGEST = 2 * timedelta(seconds=LONGEST_RETRY_S)
 _UNDECIDED = (DeliveryState.WAITING, DeliveryState.UNCERTAIN)
 _FINISHED = (ScanState.STORED, ScanState.INCOMPLETE)
 
@@ -75,7 +77,12 @@ class Deliveries:
             partition_by=deliveries.c.destination, order_by=(deliveries.c.created_at, deliveries.c.id)
         )
         ready = select(deliveries.c.id, turn.label("turn")).where(
-            deliveries.c.state.in_(_UNDECIDED), deliveries.c.next_try_at <= now
+            deliveries.c.state.in_(_UNDECIDED),
+            or_(
+                deliveries.c.next_try_at <= now,
+                deliveries.c.next_try_at > now + _LONGEST,  # the clock was set back
+                deliveries.c.reason.in_(tuple(Reason)),  # held: only the gate counts
+            ),
         )
         inner = ready.subquery()
         return await self._select(deliveries.c.id.in_(select(inner.c.id).where(inner.c.turn <= limit)))

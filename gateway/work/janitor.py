@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import uuid
+from dataclasses import replace
 
 from gateway.clock import Clock
 from gateway.core import scan as scans
 from gateway.core import session as sessions
-from gateway.core.model import PageFile, Scan, ScanState
+from gateway.core.model import PageFile, Scan, ScanId, ScanState
 from gateway.store.spool import SealedFile, Spool
 from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
@@ -17,6 +19,8 @@ from gateway.work.record import entry
 from gateway.work.signin import SignIn
 
 ROUND_S = 10.0  # a session that is over must not keep keys in memory much longer
+LATE = "Pages that were found after their document had been made without them."
+_OPEN = frozenset({ScanState.RECEIVING, ScanState.PAUSED})
 RESTARTED = "The gateway was restarted while this was scanned."
 
 log = logging.getLogger(__name__)
@@ -40,14 +44,24 @@ class Janitor:
         now = self._clock.now()
         await self._store.sessions.end_all(now.utc)  # their keys were in memory only
         await asyncio.to_thread(self._spool.sweep_temps)
+        late: dict[ScanId, Scan] = {}
         for sealed in await asyncio.to_thread(lambda: list(self._spool.sealed_files())):
-            await self._adopt(sealed)
+            await self._adopt(sealed, late)
+        for scan in late.values():
+            paused = scans.step(scan.state, scans.Event.FAULT)
+            await self._store.scans.move(scan.id, scan.state, paused, at=now.utc, reason=LATE)
+            found = await self._store.scans.get(scan.id)
+            if found is not None:
+                await finish(self._store, self._hub, found, now.utc)
         for scan in await self._store.scans.in_state(ScanState.RECEIVING):
             state_after = scans.step(scan.state, scans.Event.FAULT)
             await self._store.scans.move(scan.id, scan.state, state_after, at=now.utc, reason=RESTARTED)
 
-    async def _adopt(self, sealed: SealedFile) -> None:
-        """Give a complete sealed file its row back, if its MAC says that it is ours."""
+    async def _adopt(self, sealed: SealedFile, late: dict[ScanId, Scan]) -> None:
+        """Give a complete sealed file its row back, if its MAC says that it is ours.
+
+        Where its scan went on without it, it becomes a scan of its own, one per scan in `late`.
+        """
         scan = await self._store.scans.get(sealed.scan)
         if scan is None or await self._store.scans.has_page_path(sealed.path):
             return
@@ -55,8 +69,19 @@ class Janitor:
         if page_mac(self._device, row) != sealed.mac:
             log.error("%s: its MAC does not match; left where it is", sealed.path)
             return
+        taken = {(page.number, page.side) for page in await self._store.scans.pages(scan.id)}
+        if scan.state not in _OPEN or (row.number, row.side) in taken:
+            row = await self._moved(row, scan, late)
         await self._store.scans.add_page(row)
         log.info("adopted %s", sealed.path)
+
+    async def _moved(self, row: PageFile, scan: Scan, late: dict[ScanId, Scan]) -> PageFile:
+        """Return the row as that of a page of another scan, begun when needed."""
+        if scan.id not in late:
+            late[scan.id] = replace(scan, id=ScanId(uuid.uuid4().hex), state=ScanState.RECEIVING, page_count=0)
+            await self._store.scans.begin(late[scan.id])
+        moved = replace(row, scan=late[scan.id].id)
+        return replace(moved, mac=page_mac(self._device, moved))
 
     def _row(self, scan: Scan, sealed: SealedFile) -> PageFile:
         return PageFile(

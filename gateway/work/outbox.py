@@ -199,12 +199,13 @@ class Outbox:
             await asyncio.wait({task})
 
     async def _commit(self, flight: _Flight) -> None:
-        answer = await self._gatekeeper.ask(flight.delivery)
-        if isinstance(answer, Refusal):
-            raise GateShut(answer)
+        """Make the row durable, then ask the gate: whoever shut it before this answer finds nothing committed."""
         if not await self._move(flight.delivery, DeliveryState.SENDING, Event.COMMIT):
             raise RuntimeError(f"delivery {flight.delivery.id} is not being sent")
         flight.state = DeliveryState.COMMITTING
+        answer = await self._gatekeeper.ask(flight.delivery)
+        if isinstance(answer, Refusal):
+            raise GateShut(answer)
 
     @asynccontextmanager
     async def _parcel(self, delivery: Delivery, permit: Permit) -> AsyncIterator[tuple[Parcel, int]]:

@@ -1,5 +1,6 @@
 """Signing in and out: password, then code. Every rise in level is a new session with a new token."""
 
+import asyncio
 import hashlib
 import secrets
 import uuid
@@ -81,6 +82,7 @@ class SignIn:
         self._keyring = keyring
         self._stretcher = stretcher
         self._setup = setup
+        self._setting_up = asyncio.Lock()
         self._hub = hub
         self._shares: dict[SessionId, bytes] = {}
         self._decoy_salt = keys.new_salt()
@@ -90,7 +92,11 @@ class SignIn:
         return await self._store.accounts.count() == 0
 
     async def create_first_account(self, token: str, email: str, password: str, *, peer: str) -> Grant | Denied:
-        """Create the first account with the set-up token and sign it in."""
+        """Create the first account with the set-up token and sign it in; one attempt at a time."""
+        async with self._setting_up:
+            return await self._create_first(token, email, password, peer)
+
+    async def _create_first(self, token: str, email: str, password: str, peer: str) -> Grant | Denied:
         if not await self.setup_required():
             return Denied("already_set_up", "This gateway has its first account already.", 409)
         if self._setup.spent():
