@@ -46,7 +46,11 @@ def _setup_token(settings: Settings) -> int:
     if not settings.paths.state.is_dir():
         print(f"scansnap-gateway: {settings.paths.state} is not there: start the daemon once first", file=sys.stderr)
         return 1
-    print(SetupToken(settings.paths.state).renew())
+    try:
+        print(SetupToken(settings.paths.state).renew())
+    except OSError as error:
+        print(f"scansnap-gateway: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -76,6 +76,8 @@ class Sheet:
         opened = await self.open(side)
         block = await self._run(flow.read_block(opened, side))
         self._came[side] += len(block.data)
+        if self._came[side] > len(self._job.sides) * self._job.max_side_bytes:
+            raise PeerError("The scanner sends more for this sheet than the sheet can hold: scan it again")
         if block.end or 0 < opened.byte_count <= self._came[side]:
             self._ended.add(side)
         return Block(block.data, side in self._ended)

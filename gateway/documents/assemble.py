@@ -1,7 +1,7 @@
-"""A streaming PDF writer for pages that are JPEGs already (ISO 32000-1).
+"""A streaming PDF writer for pages that are encoded already, as JPEG or CCITT group 4 (ISO 32000-1).
 
 Every length is known before the first byte, so the cross-reference table is computed, not collected: the document's
-size stands in `Document.byte_count`, memory stays flat, and the scanner's bytes go through untouched (DCTDecode).
+size stands in `Document.byte_count`, memory stays flat, and the scanner's bytes go through untouched.
 The same input gives the same bytes: dates and /ID come from the arguments, never from a clock.
 """
 

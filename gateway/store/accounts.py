@@ -54,6 +54,10 @@ def _account(row: Any) -> Account:
     )
 
 
+class EnrolmentOver(Exception):
+    """The enrolment is not pending any more."""
+
+
 class Accounts:
     """The repository of accounts."""
 
@@ -174,11 +178,11 @@ class Accounts:
     ) -> tuple[SessionId, ...]:
         """Switch two-factor on: a new epoch ends every session, the acting one goes on as `successor`.
 
-        Returns the ended sessions. RuntimeError if the enrolment is no longer pending.
+        Returns the ended sessions. EnrolmentOver if it is no longer pending.
         """
         async with self._engine.begin() as connection:
             if not await _set_two_factor(connection, account, (TwoFactor.PENDING,), TwoFactor.ACTIVE):
-                raise RuntimeError(f"the enrolment of session {acting} is over")
+                raise EnrolmentOver(acting)
             await connection.execute(delete(pending_factors).where(pending_factors.c.account == account))
             await connection.execute(
                 update(accounts)

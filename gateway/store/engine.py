@@ -9,7 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 def make(path: Path) -> AsyncEngine:
     """Return an engine over one SQLite file: WAL, synchronous=FULL (a commit survives a power cut)."""
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        hide_parameters=True,  # errors are logged, and parameters are people's addresses and sealed secrets
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: object) -> None:

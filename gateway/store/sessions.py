@@ -14,6 +14,10 @@ MOST_HALF_OPEN = 32
 MOST_OPEN = 5
 
 
+class SessionOver(Exception):
+    """The session that was to rise has ended meanwhile."""
+
+
 def _session(row: Any) -> Session:
     forwards = None if row.forwards_utc is None else Deadline(row.forwards_utc, row.forwards_boot_s)
     return Session(
@@ -39,14 +43,23 @@ class Sessions:
         self._engine = engine
 
     async def create(
-        self, session: Session, token_hash: str, audit: AuditEntry, *, ended: SessionId | None = None
+        self,
+        session: Session,
+        token_hash: str,
+        audit: AuditEntry,
+        *,
+        ended: SessionId | None = None,
+        rises: bool = False,
     ) -> tuple[SessionId, ...]:
         """Add a session, in one transaction with the end of the one it follows; returns all that ended.
 
-        At most 5 open and 32 half-open ones per account: the oldest ends.
+        `rises`: the one it follows must be live until now, or SessionOver. At most 5 open and 32 half-open ones per
+        account: the oldest ends.
         """
         async with self._engine.begin() as connection:
             over = [ended] if ended else []
+            if rises and not await _end(connection, tuple(over), audit.at):
+                raise SessionOver(ended)
             half = session.level is Level.LP
             query = select(sessions.c.id).where(
                 sessions.c.account == session.account,
@@ -114,9 +127,10 @@ class Sessions:
             await connection.execute(update(sessions).where(sessions.c.ended_at.is_(None)).values(ended_at=at))
 
 
-async def _end(connection: AsyncConnection, ids: tuple[SessionId, ...], at: datetime) -> None:
+async def _end(connection: AsyncConnection, ids: tuple[SessionId, ...], at: datetime) -> int:
+    """End what is live of these, and return how many that were."""
     query = update(sessions).where(sessions.c.id.in_(ids), sessions.c.ended_at.is_(None))
-    await connection.execute(query.values(ended_at=at))
+    return int((await connection.execute(query.values(ended_at=at))).rowcount)
 
 
 async def end_of_account(connection: AsyncConnection, account: AccountId, at: datetime) -> tuple[SessionId, ...]:

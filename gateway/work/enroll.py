@@ -10,7 +10,7 @@ from gateway.core import account as accounts
 from gateway.core import session as sessions
 from gateway.core import totp
 from gateway.core.model import Account, AccountId, Level, Session, SessionId, TwoFactor
-from gateway.store.accounts import PendingFactor
+from gateway.store.accounts import EnrolmentOver, PendingFactor
 from gateway.store.store import Store
 from gateway.vault import keys
 from gateway.vault.device import DeviceKey
@@ -151,16 +151,23 @@ class Enroll:
         if opened is not None:
             return opened
         token = self._signin.new_token()
-        ended = await self._store.accounts.activate(
-            account.id,
-            sealed_secret=pending.sealed_secret,
-            step=step,
-            acting=session.id,
-            successor=after,
-            token_hash=token.hash,
-            at=now.utc,
-            audit=entry(now, account.id, peer, "two_factor_enabled", factor="totp"),
-        )
+        try:
+            ended = await self._store.accounts.activate(
+                account.id,
+                sealed_secret=pending.sealed_secret,
+                step=step,
+                acting=session.id,
+                successor=after,
+                token_hash=token.hash,
+                at=now.utc,
+                audit=entry(now, account.id, peer, "two_factor_enabled", factor="totp"),
+            )
+        except EnrolmentOver:  # the same form twice: one of them did it
+            self._signin.forget((after.id,))
+            return NOT_PENDING
+        except BaseException:
+            self._signin.forget((after.id,))
+            raise
         self._shares.pop(account.id, None)
         self._signin.forget(ended)
         enabled = await self._store.accounts.get(account.id)

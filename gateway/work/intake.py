@@ -4,12 +4,13 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO
 
-from drivers.errors import DriverError, PaperError, PaperFault
+from drivers.errors import DriverError, PaperError, PaperFault, Refused
 from drivers.port import Page, PageEnd, Profile, Scanner
 from gateway.clock import Clock
 from gateway.core import scan as scans
@@ -24,6 +25,8 @@ from gateway.work.profile import profile
 
 KEEP_FREE_BYTES = 512 * 1024 * 1024  # refuse before the feeder moves: nothing is ever evicted
 
+NO_ROOM = "The gateway has less than 512 MiB of room left: make room there, then press Scan again."
+
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +38,7 @@ class _Pull:
         self._loop = loop
         self._rest = memoryview(b"")
         self._shut: BaseException | None = None
+        self._pulling: Future[bytes] | None = None
 
     def read(self, size: int = -1) -> bytes:
         if not self._rest:
@@ -54,14 +58,17 @@ class _Pull:
             return b""
 
         try:
-            return asyncio.run_coroutine_threadsafe(pull(), self._loop).result()
+            self._pulling = asyncio.run_coroutine_threadsafe(pull(), self._loop)
+            return self._pulling.result()
         except BaseException as error:
             self._shut = error
             raise
 
     def abandon(self) -> None:
-        """Make the next read fail, so that the thread ends."""
+        """Make this read and the next one fail, so that the thread ends."""
         self._shut = self._shut or OSError("the page was abandoned")
+        if self._pulling is not None:
+            self._pulling.cancel()
 
     @property
     def failure(self) -> BaseException | None:
@@ -85,10 +92,10 @@ class Intake:
         if account is None or account.state is AccountState.DELETING:
             log.warning("unit %s: its account takes no scans", unit.id)
             return
-        if self._spool.free_bytes() < KEEP_FREE_BYTES:
-            log.error("unit %s: less than 512 MiB free, not scanning", unit.id)
-            return
         scan = await self._open(unit)
+        if self._spool.free_bytes() < KEEP_FREE_BYTES:
+            await self._pause(scan, NO_ROOM)
+            return
         try:
             await self._receive(scan, account.recipient, scanner, profile(unit.settings))
         except PaperError as error:
@@ -96,6 +103,11 @@ class Intake:
         except DriverError as error:
             await self._pause(scan, str(error))
             raise
+        except OSError as error:
+            why = f"The page could not be stored: {error.strerror or error}"
+            log.exception("unit %s: %s", unit.id, why)
+            await self._pause(scan, f"{why}.")
+            raise Refused(why) from error
         except BaseException:
             await asyncio.shield(self._pause(scan, "the gateway stopped while scanning"))
             raise
@@ -137,6 +149,15 @@ class Intake:
             seal.seal(pull, file, recipient)
 
         draft = await self._draft(scan, page, write, pull)
+        # A sealed page and its row belong together: whoever is cancelled here waits for both.
+        recording = asyncio.ensure_future(self._record(scan, page, draft))
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            await asyncio.gather(recording, return_exceptions=True)
+            raise
+
+    async def _record(self, scan: Scan, page: Page, draft: Draft) -> None:
         try:
             row = await asyncio.to_thread(self._finish, scan, page, draft, page.end())
         except BaseException:

@@ -25,6 +25,7 @@ from gateway.vault.keyring import NotOpen
 from gateway.vault.seal import BrokenSeal
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
+from gateway.work.lasting import AGAIN_S
 from gateway.work.manifest import page_mac
 from gateway.work.ports import Ports
 from gateway.work.render import Renderer
@@ -126,11 +127,15 @@ class Outbox:
     async def _serve(self, destination_id: DestinationId, deliveries: list[Delivery]) -> None:
         try:
             destination = await self._store.destinations.get(destination_id)
+            if destination is None:
+                return
             for delivery in deliveries:
-                if destination is not None:
+                try:
                     await self._attempt(delivery, destination)
-        except Exception:  # the task's guard: one destination's trouble is not the others'
-            log.exception("destination %s: its deliveries are tried again", destination_id)
+                except Exception:  # the task's guard: one delivery's trouble is not the others'
+                    log.exception("delivery %s is tried again", delivery.id)
+                    await asyncio.sleep(AGAIN_S)
+                    self._hub.anything.set()
         finally:
             self._busy.discard(destination_id)
 
@@ -167,10 +172,10 @@ class Outbox:
             await self._back(flight, Event.BROKEN_SEAL, f"A page is damaged: {error}")
         except DestinationError as error:
             await self._failed(flight, error)
-        except Exception:  # the task's guard: one delivery's trouble is not the others'
+        except Exception as error:  # the task's guard: one delivery's trouble is not the others'
             log.exception("delivery %s failed", delivery.id)
             event = Event.ERROR if flight.state is DeliveryState.SENDING else Event.NO_ANSWER
-            await self._back(flight, event, "An internal error; see the log.")
+            await self._back(flight, event, _trouble(error))
         else:
             await self._delivered(flight, proof, pages, time.monotonic() - began_s)
 
@@ -240,6 +245,10 @@ class Outbox:
                 found = await port.reconcile(permit, parcel)
         except (DestinationError, NotOpen, BrokenSeal, EncodeError, assemble.DamagedPage) as error:
             await self._later(delivery, str(error))
+            return
+        except Exception as error:  # the task's guard
+            log.exception("delivery %s cannot be asked for", delivery.id)
+            await self._later(delivery, _trouble(error))
             return
         if isinstance(found, Proof):
             await self._delivered(flight, found, pages, time.monotonic() - began_s)
@@ -318,6 +327,13 @@ def _pdf(delivery: Delivery, document: assemble.Document) -> Parcel:
         byte_count=document.byte_count,
         open=document.stream,
     )
+
+
+def _trouble(error: Exception) -> str:
+    """Return what a person can make of an error that nobody foresaw."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"The gateway has trouble with its own disk or network: {error.strerror}."
+    return "An internal error; see the log."
 
 
 def _jitter() -> float:

@@ -22,6 +22,7 @@ from gateway.core.model import (
 )
 from gateway.store.accounts import Credential
 from gateway.store.audit import AuditEntry
+from gateway.store.sessions import SessionOver
 from gateway.store.store import Store
 from gateway.vault import keys
 from gateway.vault.device import DeviceKey, TamperedError
@@ -164,11 +165,18 @@ class SignIn:
         session = sessions.begin(account, SessionId(uuid.uuid4().hex), now)
         return await self.admit(account, session, replaces, entry(now, account.id, peer, "sign_in", factor="password"))
 
-    async def admit(self, account: Account, session: Session, replaces: Session | None, audit: AuditEntry) -> Grant:
-        """Write a session's row, ending the one it replaces, and make its token."""
+    async def admit(
+        self, account: Account, session: Session, replaces: Session | None, audit: AuditEntry, *, rises: bool = False
+    ) -> Grant:
+        """Write a session's row, ending the one it replaces, and make its token.
+
+        `rises`: SessionOver unless the one it replaces is live.
+        """
         token = self.new_token()
         same = replaces if replaces is not None and replaces.account == account.id else None
-        ended = await self._store.sessions.create(session, token.hash, audit, ended=same.id if same else None)
+        ended = await self._store.sessions.create(
+            session, token.hash, audit, ended=same.id if same else None, rises=rises
+        )
         if replaces is not None and same is None:
             await self._store.sessions.end((replaces.id,), audit)
             ended += (replaces.id,)
@@ -204,11 +212,21 @@ class SignIn:
         after = sessions.verified(
             session, sessions.Event.CODE, SessionId(uuid.uuid4().hex), now, window_h=window_h, epoch=account.auth_epoch
         )
-        opened = await self.open_identity(account, self._shares[session.id], after.id)
+        kek = self._shares.get(session.id)
+        if kek is None:  # another code or a sign-out was faster
+            return CODE_NOT_DUE
+        opened = await self.open_identity(account, kek, after.id)
         if opened is not None:
             return opened
         audit = entry(now, account.id, peer, "sign_in", factor="totp")
-        grant = await self.admit(account, after, session, audit)
+        try:
+            grant = await self.admit(account, after, session, audit, rises=True)
+        except SessionOver:  # likewise
+            self.forget((after.id,))
+            return CODE_NOT_DUE
+        except BaseException:
+            self.forget((after.id,))
+            raise
         self._hub.tell(account.id, "scans")
         return grant
 

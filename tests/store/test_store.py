@@ -32,7 +32,7 @@ from gateway.core.model import (
     UnitId,
     Way,
 )
-from gateway.store.accounts import Credential, PendingFactor
+from gateway.store.accounts import Credential, EnrolmentOver, PendingFactor
 from gateway.store.audit import AuditBroken, AuditEntry
 from gateway.store.spool import PageFacts, Spool
 from gateway.store.store import Store, open_store
@@ -159,7 +159,7 @@ async def test_a_lapsed_enrolment_cannot_be_confirmed(store: Store) -> None:
     await store.accounts.start_pending(PendingFactor(ACCOUNT.id, SessionId("s"), b"sealed", NOW.utc, 0))
     assert await store.accounts.miss_pending(ACCOUNT.id) == 1
     await store.accounts.clear_pending(ACCOUNT.id)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(EnrolmentOver):
         await store.accounts.activate(
             ACCOUNT.id,
             sealed_secret=b"x",

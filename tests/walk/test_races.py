@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pyotp
 import pytest
 
 from gateway.core.model import DeliveryState
@@ -118,3 +119,44 @@ async def test_a_clock_that_is_set_back_makes_nothing_wait_for_it(verified: Any)
     await verified.until("the delivery", held)
     past = verified.clock.now().utc - timedelta(hours=5)
     assert len(await deliveries.due(past, 10)) == 1
+
+
+async def test_one_password_and_several_codes_at_once_open_one_session(house: Any) -> None:
+    await house.register()
+    await house.enable()
+    await house.sign_out()
+    await house.password()
+    now = int(house.clock.now().utc.timestamp()) // 30
+    house.clock.ahead += timedelta(seconds=60)
+    codes = [pyotp.TOTP(house.secret).generate_otp(now + step) for step in (1, 2, 3)]
+    token = house.token
+    answers = await asyncio.gather(
+        *(house.raw("POST", "/session/code", {"code": code, "window_h": 12}, token=token) for code in codes)
+    )
+    assert sorted(status for status, _ in answers)[0] == 200
+    assert [status < 300 for status, _ in answers].count(True) == 1
+    assert all(status < 500 for status, _ in answers)
+
+
+async def test_a_confirmation_sent_twice_is_one_and_leaves_no_keys_behind(house: Any) -> None:
+    await house.register()
+    house.secret = (await house.call("POST", "/two-factor", {"password": PASSWORD}))["secret"]
+    body = {"code": house.code(), "window_h": 12}
+    token = house.token
+    answers = await asyncio.gather(*(house.raw("POST", "/two-factor/confirm", body, token=token) for _ in range(3)))
+    assert [status < 300 for status, _ in answers].count(True) == 1
+    assert all(status < 500 for status, _ in answers)
+    [account] = await house.daemon.services.store.accounts.all()
+    live = {session.id for session in await house.daemon.services.store.sessions.of_account(account.id)}
+    assert house.daemon.services.outbox._renderer._keyring.open_sessions(account.id) <= live
+
+
+async def test_a_page_that_finds_no_room_says_so(verified: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = verified.daemon.services.intake._spool
+    monkeypatch.setattr(spool, "free_bytes", lambda: 1024)
+    await verified.ready()
+    verified.unit.load(1)
+    verified.unit.press()
+    [scan] = await in_state(verified, "paused")
+    assert "512 MiB" in scan["reason"]
+    assert verified.unit.sheets == 1, "the feeder did not move"
