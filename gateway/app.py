@@ -121,9 +121,7 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
     outbox = Outbox(
         clock=clock,
         store=store,
-        spool=spool,
-        device=device,
-        renderer=Renderer(store=store, spool=spool, keyring=keyring, worker=Worker()),
+        renderer=Renderer(store=store, spool=spool, device=device, keyring=keyring, worker=Worker()),
         gatekeeper=gatekeeper,
         ports=ports,
         hub=hub,

@@ -3,6 +3,6 @@
 watch       who is there, whose is it, was Scan pressed           (signin, enroll, claim: the people)
 intake      the owner's scan: pages sealed one by one as they arrive
 gatekeeper  gathers the facts and asks core/gate.decide
-outbox      with a Permit: unseal -> document (render: pages as wanted) -> destination -> receipt
+outbox      with a Permit: document (render: verify, unseal, pages as wanted) -> destination -> receipt
 janitor     sweeps at the start, gives up on paused scans, ends what is over
 """

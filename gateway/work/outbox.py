@@ -5,8 +5,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,19 +13,16 @@ from gateway.clock import Clock
 from gateway.core import delivery as machine
 from gateway.core.delivery import Event
 from gateway.core.gate import Permit, Refusal
-from gateway.core.model import Delivery, DeliveryState, Destination, DestinationId, PageFile, Receipt
-from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
-from gateway.documents import assemble
+from gateway.core.model import Delivery, DeliveryState, Destination, DestinationId, Receipt
+from gateway.destinations.port import DestinationError, Proof, Rejected, ReplyLost, Trace, Unavailable
+from gateway.documents.assemble import DamagedPage
 from gateway.documents.worker import EncodeError
-from gateway.store.spool import Spool
 from gateway.store.store import Store
-from gateway.vault.device import DeviceKey
 from gateway.vault.keyring import NotOpen
 from gateway.vault.seal import BrokenSeal
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
 from gateway.work.lasting import AGAIN_S
-from gateway.work.manifest import page_mac
 from gateway.work.ports import Ports
 from gateway.work.render import Renderer
 
@@ -61,8 +57,6 @@ class Outbox:
         *,
         clock: Clock,
         store: Store,
-        spool: Spool,
-        device: DeviceKey,
         renderer: Renderer,
         gatekeeper: Gatekeeper,
         ports: Ports,
@@ -70,8 +64,6 @@ class Outbox:
     ) -> None:
         self._clock = clock
         self._store = store
-        self._spool = spool
-        self._device = device
         self._renderer = renderer
         self._gatekeeper = gatekeeper
         self._ports = ports
@@ -167,7 +159,7 @@ class Outbox:
             await self._back(flight, Event.SHUT, str(shut) if isinstance(shut, GateShut) else "")
         except EncodeError as error:
             await self._back(flight, Event.REFUSED, f"The document cannot be made: {error}.")
-        except (BrokenSeal, assemble.DamagedPage) as error:
+        except (BrokenSeal, DamagedPage) as error:
             log.error("delivery %s: %s", delivery.id, error)
             await self._back(flight, Event.BROKEN_SEAL, f"A page is damaged: {error}")
         except DestinationError as error:
@@ -180,7 +172,7 @@ class Outbox:
             await self._delivered(flight, proof, pages, time.monotonic() - began_s)
 
     async def _deliver(self, flight: _Flight, destination: Destination, permit: Permit) -> tuple[Proof, int]:
-        async with self._parcel(flight.delivery, permit) as (parcel, pages):
+        async with self._renderer.document(flight.delivery, permit) as (parcel, pages):
             port = await self._ports.open(destination)
             return await port.deliver(permit, parcel, lambda: self._commit(flight)), pages
 
@@ -212,38 +204,15 @@ class Outbox:
         if isinstance(answer, Refusal):
             raise GateShut(answer)
 
-    @asynccontextmanager
-    async def _parcel(self, delivery: Delivery, permit: Permit) -> AsyncIterator[tuple[Parcel, int]]:
-        """Give the document and its number of pages for as long as the block runs."""
-        scan = await self._store.scans.get(delivery.scan)
-        if scan is None:
-            raise BrokenSeal("the scan's row is gone")
-        rows = await self._store.scans.pages(scan.id)
-        for row in rows:
-            await asyncio.to_thread(self._verify, row)
-        async with self._renderer.pages(rows, permit) as pages:
-            document = assemble.plan(
-                pages, title=delivery.name.removesuffix(".pdf"), created_at=scan.started_at, identity=scan.id
-            )
-            yield _pdf(delivery, document), len(rows)
-
-    def _verify(self, row: PageFile) -> None:
-        try:
-            found = self._spool.sha256(row.path)
-        except OSError as error:
-            raise BrokenSeal(f"{row.path}: {error.strerror}") from None
-        if found != row.sealed_sha256 or page_mac(self._device, row) != row.mac:
-            raise BrokenSeal(f"sheet {row.number} {row.side} is not the page that was sealed")
-
     async def _reconcile(self, delivery: Delivery, destination: Destination, permit: Permit) -> None:
         """Ask the sink whether a commit without an answer took effect."""
         flight = _Flight(delivery, DeliveryState.UNCERTAIN)
         began_s = time.monotonic()
         try:
-            async with self._parcel(delivery, permit) as (parcel, pages):
+            async with self._renderer.document(delivery, permit) as (parcel, pages):
                 port = await self._ports.open(destination)
                 found = await port.reconcile(permit, parcel)
-        except (DestinationError, NotOpen, BrokenSeal, EncodeError, assemble.DamagedPage) as error:
+        except (DestinationError, NotOpen, BrokenSeal, EncodeError, DamagedPage) as error:
             await self._later(delivery, str(error))
             return
         except Exception as error:  # the task's guard
@@ -317,16 +286,6 @@ class Outbox:
         )
         self._hub.tell(delivery.account, "scans")
         return moved
-
-
-def _pdf(delivery: Delivery, document: assemble.Document) -> Parcel:
-    return Parcel(
-        name=delivery.name,
-        key=delivery.key,
-        media_type="application/pdf",
-        byte_count=document.byte_count,
-        open=document.stream,
-    )
 
 
 def _trouble(error: Exception) -> str:

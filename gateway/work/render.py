@@ -1,42 +1,69 @@
-"""Pages as a document takes them: untouched where they are as wanted, else encoded by the worker, and sealed again."""
+"""The document of a delivery: pages untouched where they are as wanted, else encoded by the worker and sealed again."""
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.core.gate import Permit
-from gateway.core.model import PageFile
-from gateway.documents.assemble import Coding, PageSource
+from gateway.core.model import Delivery, PageFile
+from gateway.destinations.port import Parcel
+from gateway.documents.assemble import Coding, PageSource, plan
 from gateway.documents.worker import Encoded, Worker
 from gateway.store.spool import Draft, Spool
 from gateway.store.store import Store
 from gateway.vault import seal
+from gateway.vault.device import DeviceKey
 from gateway.vault.keyring import Keyring
+from gateway.work.manifest import page_mac
 
 _AS_SENT = {1: Coding.JPEG_GRAY, 3: Coding.JPEG_COLOUR}
 
 
 class Renderer:
-    """Turns the sealed pages of a scan into the pages of a document."""
+    """Turns the sealed pages of a scan into a document."""
 
-    def __init__(self, *, store: Store, spool: Spool, keyring: Keyring, worker: Worker) -> None:
+    def __init__(self, *, store: Store, spool: Spool, device: DeviceKey, keyring: Keyring, worker: Worker) -> None:
         self._store = store
         self._spool = spool
+        self._device = device
         self._keyring = keyring
         self._worker = worker
 
     @asynccontextmanager
-    async def pages(self, rows: Sequence[PageFile], permit: Permit) -> AsyncIterator[list[PageSource]]:
-        """Give the pages of a document for as long as the block runs; EncodeError, BrokenSeal, NotOpen."""
+    async def document(self, delivery: Delivery, permit: Permit) -> AsyncIterator[tuple[Parcel, int]]:
+        """Give a delivery's document and its number of pages for as long as the block runs.
+
+        EncodeError, BrokenSeal, NotOpen. Every page is held against its row and its MAC before the first is opened.
+        """
+        scan = await self._store.scans.get(delivery.scan)
+        if scan is None:
+            raise seal.BrokenSeal("the scan's row is gone")
+        rows = await self._store.scans.pages(scan.id)
+        for row in rows:
+            await asyncio.to_thread(self._verify, row)
         drafts: list[Draft] = []
         try:
-            yield [await self._page(row, permit, drafts) for row in rows]
+            pages = [await self._page(row, permit, drafts) for row in rows]
+            title = delivery.name.removesuffix(".pdf")
+            document = plan(pages, title=title, created_at=scan.started_at, identity=scan.id)
+            yield (
+                Parcel(delivery.name, delivery.key, "application/pdf", document.byte_count, document.stream),
+                len(rows),
+            )
         finally:
             for draft in drafts:
                 await asyncio.to_thread(draft.discard)
+
+    def _verify(self, row: PageFile) -> None:
+        try:
+            found = self._spool.sha256(row.path)
+        except OSError as error:
+            raise seal.BrokenSeal(f"{row.path}: {error.strerror}") from None
+        if found != row.sealed_sha256 or page_mac(self._device, row) != row.mac:
+            raise seal.BrokenSeal(f"sheet {row.number} {row.side} is not the page that was sealed")
 
     async def _page(self, row: PageFile, permit: Permit, drafts: list[Draft]) -> PageSource:
         if _is_as_wanted(row):

@@ -42,7 +42,7 @@ def test_sealed_pages_are_opened_only_for_the_documents_of_the_outbox() -> None:
         if name == "stream" and "keyring" in ast.unparse(node.func).lower()
     }
     assert found == {"gateway/work/render.py"}
-    users = {where for where, node, _ in calls("gateway") if ast.unparse(node.func) == "self._renderer.pages"}
+    users = {where for where, node, _ in calls("gateway") if ast.unparse(node.func) == "self._renderer.document"}
     assert users == {"gateway/work/outbox.py"}
 
 
