@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from signal import Signals
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from simulator.usb.umockdev.bus import NoPreload
 PANEL_PORT = 8711
 USBIP_PORT = 3240  # the registered port of USB/IP
 _ANSWER_TIMEOUT_S = 10.0
+_NOT_RUN, _NOT_FOUND, _BY_SIGNAL = 126, 127, 128  # what a shell says of a command
 
 
 class NoPanel(Exception):
@@ -45,14 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fleet", default="ix500", metavar="NAME|PATH", help="built-in fleet or TOML file (ix500)")
     run.add_argument("--panel-port", type=_port, default=PANEL_PORT, help=f"panel on 127.0.0.1 ({PANEL_PORT}; 0: any)")
     run.add_argument("--usbip-port", type=_port, default=USBIP_PORT, help=f"USB/IP on 127.0.0.1 ({USBIP_PORT}; 0: any)")
+    run.add_argument("--usbip", action="store_true", help="say how a kernel attaches the units: usbip attach ...")
     run.set_defaults(command=_run)
 
-    run.add_argument("--usbip", action="store_true", help="say how a kernel attaches the units: usbip attach ...")
     under = commands.add_parser("exec", help="run a command with the simulated USB bus underneath it")
-    under.add_argument(
-        "--unit", action="append", metavar="MODEL", help="a unit on the bus, e.g. ix500; may be repeated"
+    units = under.add_mutually_exclusive_group()
+    units.add_argument(
+        "--unit", action="append", metavar="MODEL", help="a unit on the bus; may be repeated, in any case (ix500)"
     )
-    under.add_argument("--sheets", type=int, default=0, metavar="N", help="sheets in every feeder (0)")
+    units.add_argument("--fleet", metavar="NAME|PATH", help="built-in fleet or TOML file")
+    under.add_argument("--sheets", type=int, metavar="N", help="sheets in every feeder (0, or what the fleet says)")
     under.add_argument("words", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
     under.set_defaults(command=_exec)
 
@@ -97,25 +101,49 @@ async def _serve(fleet: Fleet, panel_port: int, usbip_port: int, *, attach: bool
 
 
 def _exec(arguments: argparse.Namespace) -> int:
-    fleet = Fleet.of(*arguments.unit or ["iX500"], sheets=arguments.sheets)
-    return asyncio.run(_under(fleet, arguments.words))
+    return asyncio.run(_under(_fleet_beneath(arguments), arguments.words))
+
+
+def _fleet_beneath(arguments: argparse.Namespace) -> Fleet:
+    if not arguments.fleet:
+        return Fleet.of(*arguments.unit or ["iX500"], sheets=arguments.sheets or 0)
+    fleet = Fleet.load(arguments.fleet)
+    if arguments.sheets is None:
+        return fleet
+    return Fleet(tuple(replace(spec, sheets=arguments.sheets) for spec in fleet.units))
 
 
 async def _under(fleet: Fleet, words: Sequence[str]) -> int:
     """Run a command over a fleet and return its exit code; the panel's address is in SCANSNAP_PANEL."""
     async with beneath(fleet) as bench:
+        print(f"panel   {bench.panel_url}", file=sys.stderr, flush=True)
         environment = {**os.environ, **bench.environment, "SCANSNAP_PANEL": bench.panel_url}
-        child = await asyncio.create_subprocess_exec(*words, env=environment)
+        try:
+            child = await asyncio.create_subprocess_exec(*words, env=environment)
+        except OSError as error:
+            print(f"scansnap-simulator: {words[0]} cannot be run: {error.strerror}", file=sys.stderr)
+            return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUN
         loop = asyncio.get_running_loop()
-        for signal in (Signals.SIGINT, Signals.SIGTERM):
+        for signal in (Signals.SIGINT, Signals.SIGTERM, Signals.SIGHUP):
             loop.add_signal_handler(signal, _pass_on, child, signal)
         code = await child.wait()
-    return code if code >= 0 else 128 - code
+    return code if code >= 0 else _BY_SIGNAL - code
 
 
 def _pass_on(child: asyncio.subprocess.Process, signal: Signals) -> None:
+    if signal is Signals.SIGINT and _in_the_foreground():
+        return  # the terminal tells the command, too; for SANE a second one means "give up at once"
     with suppress(ProcessLookupError):
         child.send_signal(signal)
+
+
+def _in_the_foreground() -> bool:
+    """Tell whether Ctrl-C in the terminal reaches this process and its children."""
+    try:
+        with open("/dev/tty", "rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:  # no terminal
+        return False
 
 
 def _act(arguments: argparse.Namespace, action: str, body: dict[str, Any]) -> int:

@@ -5,11 +5,13 @@ import ctypes.util
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from simulator.models import Model
+from simulator.usb import descriptors
 from simulator.usb.device import ScanSnapUsb
 from simulator.usb.umockdev.node import Node
 from simulator.usb.umockdev.tree import Identity, Tree
@@ -33,6 +35,7 @@ class _Port:
     node: Node | None = None
     server: asyncio.Server | None = None
     clients: set[asyncio.Task[None]] = field(default_factory=set)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # a lid may be opened before it is shut to the end
 
 
 class UmockdevBus:
@@ -64,6 +67,7 @@ class UmockdevBus:
         """Cut every process off and remove the bus."""
         for task in self._work:
             task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
         for port in self._ports:
             if port.node is not None:
                 port.node.close()
@@ -83,37 +87,57 @@ class UmockdevBus:
         task.add_done_callback(self._work.discard)
 
     async def _plug(self, port: _Port) -> None:
-        if self._tree is None or port.node is not None:
-            return
-        self._last_address += 1
-        model = port.device.scanner.model
-        port.identity = Identity(
-            port=port.number,
-            address=self._last_address,
-            vendor_id=model.vendor_id,
-            product_id=model.product_id,
-            descriptors=port.device.device_descriptor + port.device.config_descriptor,
-        )
-        node = port.node = Node(port.device, self._tree.plug(port.identity))
-
-        async def opened(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            if task is not None:
-                port.clients.add(task)
-                task.add_done_callback(port.clients.discard)
-            with suppress(asyncio.CancelledError):
-                await node.serve(reader, writer)
-
-        port.server = await asyncio.start_unix_server(opened, self._tree.socket_path(self._last_address))
-        self._tree.tell("add", port.identity)
+        async with port.changing:
+            if self._tree is None or port.node is not None:
+                return
+            self._last_address += 1
+            port.identity = _identity(port, self._last_address)
+            gauge, socket_path = self._tree.make_node(port.identity.address)
+            node = port.node = Node(port.device, gauge)
+            port.server = await asyncio.start_unix_server(_serving(port, node), socket_path)
+            self._tree.plug(port.identity)
+            self._tree.tell("add", port.identity)
 
     async def _unplug(self, port: _Port) -> None:
-        if self._tree is None or port.node is None or port.identity is None:
-            return
-        node, identity, server = port.node, port.identity, port.server
-        port.node = port.identity = port.server = None
-        self._tree.unplug(identity)
-        if server is not None:
-            server.close()  # open files stay open, and are told that the device is gone
-        await node.pull()
-        self._tree.tell("remove", identity)
+        async with port.changing:
+            if self._tree is None or port.node is None or port.identity is None:
+                return
+            node, identity, server = port.node, port.identity, port.server
+            port.node = port.identity = port.server = None
+            self._tree.unplug(identity)
+            if server is not None:
+                server.close()  # open files stay open, and are told that the device is gone
+            await node.pull()
+            self._tree.tell("remove", identity)
+
+
+def _serving(port: _Port, node: Node) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Return what serves each open file of a node."""
+
+    async def opened(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            port.clients.add(task)
+            task.add_done_callback(port.clients.discard)
+        with suppress(asyncio.CancelledError):
+            await node.serve(reader, writer)
+
+    return opened
+
+
+def _identity(port: _Port, address: int) -> Identity:
+    model = port.device.scanner.model
+    return Identity(
+        port=port.number,
+        address=address,
+        vendor_id=model.vendor_id,
+        product_id=model.product_id,
+        manufacturer=_string(1, model),
+        product=_string(2, model),
+        descriptors=port.device.device_descriptor + port.device.config_descriptor,
+    )
+
+
+def _string(index: int, model: Model) -> str:
+    """Return the text of a string descriptor, as the kernel reads it for sysfs."""
+    return (descriptors.string(index, model) or b"")[2:].decode("utf-16-le")

@@ -19,12 +19,14 @@ _UDEV_MAGIC = 0xFEEDCAFE
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What sysfs says of a device: the port it hangs on, its address, its ids, its descriptors."""
+    """What sysfs says of a device: the port it hangs on, its address, its ids and names, its descriptors."""
 
     port: int
     address: int
     vendor_id: int
     product_id: int
+    manufacturer: str
+    product: str
     descriptors: bytes
 
 
@@ -36,31 +38,31 @@ class Tree:
         for folder in ("sys/bus/usb/devices", "sys/class", "sys/dev/char", "dev/.node"):
             (root / folder).mkdir(parents=True)
 
-    def socket_path(self, address: int) -> Path:
-        """Return where the socket of a device's node must listen."""
-        return self._root / "ioctl" / "dev" / _node(address)
+    def make_node(self, address: int) -> "tuple[Gauge, Path]":
+        """Make the node of a device, and return it with the path where its socket must listen before `plug`."""
+        link = self._root / "dev/.node" / _node(address).replace("/", "_")
+        node, at = self._root / "dev" / _node(address), self._root / "ioctl/dev" / _node(address)
+        for path in (node, at):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        _link(link, _device_number(address))
+        return Gauge(node), at
 
-    def plug(self, it: Identity) -> "Gauge":
-        """Make the files of a device, and its node."""
+    def plug(self, it: Identity) -> None:
+        """Show a device to whoever looks from now on."""
         folder = self._root / "sys/devices/usb1" / _name(it)
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in _files(it).items():
             (folder / name).write_text(text, "ascii")
         (folder / "descriptors").write_bytes(it.descriptors)
         _link(folder / "subsystem", "../../../bus/usb")
+        _link(self._root / "sys/dev/char" / _device_number(it.address), f"../../devices/usb1/{_name(it)}")
         _link(self._root / "sys/bus/usb/devices" / _name(it), f"../../../devices/usb1/{_name(it)}")
-        _link(self._root / "sys/dev/char" / _device_number(it), f"../../devices/usb1/{_name(it)}")
-        _link(self._root / "dev/.node" / _node(it.address).replace("/", "_"), _device_number(it))
-        self.socket_path(it.address).parent.mkdir(parents=True, exist_ok=True)
-        node = self._root / "dev" / _node(it.address)
-        node.parent.mkdir(parents=True, exist_ok=True)
-        return Gauge(node)
 
     def unplug(self, it: Identity) -> None:
         """Hide a device from whoever looks from now on; who has it open keeps it open."""
         for path in (
             self._root / "sys/bus/usb/devices" / _name(it),
-            self._root / "sys/dev/char" / _device_number(it),
+            self._root / "sys/dev/char" / _device_number(it.address),
             self._root / "dev/.node" / _node(it.address).replace("/", "_"),
             self._root / "dev" / _node(it.address),
         ):
@@ -135,8 +137,8 @@ def _node(address: int) -> str:
     return f"bus/usb/{_BUS:03}/{address:03}"
 
 
-def _device_number(it: Identity) -> str:
-    return f"{_USB_MAJOR}:{it.address - 1}"
+def _device_number(address: int) -> str:
+    return f"{_USB_MAJOR}:{address - 1}"
 
 
 def _files(it: Identity) -> dict[str, str]:
@@ -144,16 +146,29 @@ def _files(it: Identity) -> dict[str, str]:
     return {
         "uevent": f"MAJOR={_USB_MAJOR}\nMINOR={it.address - 1}\nDEVNAME={_node(it.address)}\nDEVTYPE=usb_device\n"
         f"DRIVER=usb\nPRODUCT={ids}\nTYPE=255/255/255\nBUSNUM={_BUS:03}\nDEVNUM={it.address:03}\n",
-        "dev": f"{_device_number(it)}\n",
+        "dev": f"{_device_number(it.address)}\n",
         "busnum": f"{_BUS}\n",
         "devnum": f"{it.address}\n",
         "speed": "480\n",
         "idVendor": f"{it.vendor_id:04x}\n",
         "idProduct": f"{it.product_id:04x}\n",
         "bConfigurationValue": "1\n",
+        "bcdDevice": "0100\n",
         "bDeviceClass": "ff\n",
+        "bDeviceSubClass": "ff\n",
+        "bDeviceProtocol": "ff\n",
+        "bMaxPacketSize0": "64\n",
         "bNumConfigurations": "1\n",
         "bNumInterfaces": " 1\n",
+        "bmAttributes": "c0\n",
+        "bMaxPower": "0mA\n",
+        "configuration": "\n",
+        "manufacturer": f"{it.manufacturer}\n",
+        "product": f"{it.product}\n",
+        "version": " 2.00\n",
+        "maxchild": "0\n",
+        "rx_lanes": "1\n",
+        "tx_lanes": "1\n",
     }
 
 

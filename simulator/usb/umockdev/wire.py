@@ -1,7 +1,7 @@
-"""Messages of libumockdev-preload over a device node's socket, and the URB of usbdevfs. Native byte order.
+"""Messages of libumockdev-preload over a device node's socket, and the transfers of usbdevfs. Native byte order.
 
 A process sends (kind, a, b), three 64-bit words; it is answered with DONE, after any number of readings and writings of
-its memory. Sources: umockdev 0.17 (ioctl_tree), linux/usbdevice_fs.h.
+its memory. Sources: umockdev 0.17 (libumockdev-preload.c: remote_emulate), linux/usbdevice_fs.h.
 """
 
 import struct
@@ -27,6 +27,8 @@ class Kind(IntEnum):
 class Ioctl(IntEnum):
     """The number of a usbdevfs request, its lowest byte."""
 
+    CONTROL = 0
+    BULK = 2
     RESETEP = 3
     SETINTERFACE = 4
     SETCONFIGURATION = 5
@@ -53,8 +55,10 @@ class UrbType(IntEnum):
 
 
 URB_BYTES = 56
+TRANSFER_BYTES = 24
 STATUS_AT, ACTUAL_LENGTH_AT = 4, 28
 _URB = struct.Struct("=BBxxiIxxxxQii")
+_TRANSFER = struct.Struct("=IiIxxxxQ")
 INT = struct.Struct("=i")
 POINTER = struct.Struct("=Q")
 
@@ -74,6 +78,15 @@ class Urb:
         """Read the first 32 of 56 bytes: type, endpoint, status, flags, buffer, length, actual length."""
         kind, endpoint, _status, _flags, buffer, length, _actual = _URB.unpack_from(data)
         return cls(pointer, kind, endpoint, buffer, length)
+
+
+NO_URB = Urb(0, UrbType.CONTROL, 0, 0, 0)  # of a transfer that is not submitted but done at once
+
+
+def decode_transfer(data: bytes) -> tuple[int, int, int, int]:
+    """Read a synchronous transfer of 24 bytes: endpoint, length, timeout in ms, buffer; CONTROL has SETUP first."""
+    endpoint, length, timeout_ms, buffer = _TRANSFER.unpack(data)
+    return endpoint, length, timeout_ms, buffer
 
 
 def decode(data: bytes) -> tuple[int, int, int]:
