@@ -4,6 +4,7 @@ DriverError
 ├── Unreachable    the unit is gone or silent           -> wait for the next sighting
 ├── Busy           another program or job holds it       -> retry quietly
 ├── Refused        the unit says no and says why         -> tell the owner
+│   └── WrongPassword  it wants another password         -> ask the owner for it
 ├── PaperError     a person must touch the paper         -> tell the owner, the scan pauses
 ├── PeerError      the unit broke the protocol (theirs)  -> pause, log the bytes
 ├── MisuseError    we broke the protocol (ours)          -> a bug
@@ -37,6 +38,10 @@ class Busy(DriverError):
 
 class Refused(DriverError):
     """The unit understood and declined; retrying the same call changes nothing by itself."""
+
+
+class WrongPassword(Refused):
+    """The unit does not take the password that it was given."""
 
 
 class PaperError(DriverError):

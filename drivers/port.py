@@ -35,7 +35,8 @@ class Sighting:
     `id` names the way and the unit ("usb:iX500:1200753") and is the same at every sighting; `address` is
     where it is now ("usb 1-2") and is never the identity; `fingerprint` is what a unit's pin is held against.
     `driven` is empty, or the sentence that says why this unit cannot be scanned from. `has_button`: a press on it can
-    be seen; otherwise paper put in is the way to start.
+    be seen; otherwise paper put in is the way to start. `serial`: the number on the label, where the unit tells it.
+    `default_password`: what it asks for until its owner changes that; "" where it asks for none.
     """
 
     id: str
@@ -46,6 +47,8 @@ class Sighting:
     seen_at: datetime
     driven: str = ""
     has_button: bool = True
+    serial: str = ""
+    default_password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +169,12 @@ class Scanner(Protocol):
     async def status(self) -> Status:
         """Ask once: one command to the unit."""
 
-    def presses(self, *, eager: Callable[[], bool] = ...) -> AsyncGenerator[Press]:
-        """Poll until closed and yield one Press per physical press; `eager()` asks for the fast poll."""
+    def presses(self, *, eager: Callable[[], bool] = ..., on_paper: Callable[[], bool] = ...) -> AsyncGenerator[Press]:
+        """Yield one Press per physical press until closed.
+
+        `eager()`: somebody waits for it, look often; `on_paper()`: paper put in is wanted, too, even where only
+        asking the unit again and again can tell.
+        """
 
     def scan(self, profile: Profile) -> AsyncGenerator[Page]:
         """Feed and yield pages until the feeder is empty; leaving early (aclose) cancels at the unit."""
@@ -182,5 +189,8 @@ class Finder(Protocol):
     def sightings(self) -> AsyncGenerator[Sighting | Gone]:
         """Yield each unit when it appears and when it goes, until closed."""
 
-    async def open(self, sighting_id: str) -> Scanner:
-        """Open a unit that is there now; Unreachable, Busy or Refused otherwise."""
+    async def open(self, sighting_id: str, *, password: str = "") -> Scanner:
+        """Open a unit that is there now, with the password that its owner gave ("": its default).
+
+        Unreachable, Busy, WrongPassword or Refused otherwise.
+        """

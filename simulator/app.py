@@ -44,7 +44,7 @@ async def beneath(fleet: Fleet, *, panel_port: int = 0) -> AsyncIterator[Bench]:
     """Run a fleet beneath other processes by umockdev; NoPreload if that is not installed."""
     units = {spec.id: VirtualScanner(spec) for spec in fleet.units}
     async with AsyncExitStack() as stack:
-        bus = UmockdevBus(ScanSnapUsb(unit) for unit in units.values())
+        bus = UmockdevBus(ScanSnapUsb(unit) for unit in units.values() if unit.spec.usb)
         stack.push_async_callback(bus.close)
         await bus.start()
         panel = Panel(units)
@@ -58,7 +58,7 @@ async def running(fleet: Fleet, *, panel_port: int = 0, usbip_port: int = 0) -> 
     """Run a fleet on loopback; port 0 takes any free one. OSError if a port is taken."""
     units = {spec.id: VirtualScanner(spec) for spec in fleet.units}
     async with AsyncExitStack() as stack:
-        server = UsbIpServer(ScanSnapUsb(unit) for unit in units.values())
+        server = UsbIpServer(ScanSnapUsb(unit) for unit in units.values() if unit.spec.usb)
         stack.push_async_callback(server.close)
         await server.start(usbip_port)
         panel = Panel(units)

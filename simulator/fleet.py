@@ -1,9 +1,12 @@
-"""Which units there are, as data: UnitSpec rows, read from TOML. No behaviour."""
+"""Which units there are and the ways to reach them, as data: UnitSpec rows, read from TOML. No behaviour."""
 
 import re
 import tomllib
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import resources
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ from simulator.sheets import PAPERS
 
 MAX_SHEETS = 1000  # more than any feeder takes; bounds what a mistyped number can do
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_LABEL = re.compile(r"[A-Z0-9]{4,32}", re.ASCII)
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII | re.IGNORECASE)
+_LONGEST_PASSWORD = 16
 _MAX_SERIAL = 0xFFFF_FFFF
 _MAX_FEED_S = 600.0
 _MAX_BUSY_POLLS = 100
@@ -24,12 +30,75 @@ class FleetError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Wifi:
+    """The Wi-Fi of a unit. What it tells there and what it tells on USB have nothing in common, as in life.
+
+    `address`: its own, in 127.0.0.0/8; `label`: the serial number on the label, the end of its host name; `password`:
+    "" for the last four characters of the label; `dialect`: "" for that of its model (simulator.vens.dialects).
+    """
+
+    address: str
+    label: str
+    mac: str
+    password: str = ""
+    dialect: str = ""
+
+    def __post_init__(self) -> None:
+        _own_address(self.address)
+        if not isinstance(self.label, str) or not _LABEL.fullmatch(self.label):
+            raise FleetError(f"wifi.label {self.label!r}: 4 to 32 capital letters and digits")
+        if not isinstance(self.mac, str) or not _MAC.fullmatch(self.mac):
+            raise FleetError(f"wifi.mac {self.mac!r}: six pairs of hexadecimal digits, 00:80:92:01:02:03")
+        if not isinstance(self.password, str) or len(self.password) > _LONGEST_PASSWORD or not self.password.isascii():
+            raise FleetError(f"wifi.password: at most {_LONGEST_PASSWORD} ASCII characters")
+        if not isinstance(self.dialect, str):
+            raise FleetError("wifi.dialect: the name of a dialect")
+
+
+@dataclass(frozen=True, slots=True)
+class Escl:
+    """A unit's eSCL service, as a bridge or an office machine offers it.
+
+    `address`: in 127.0.0.0/8; `port` 0: any free one; `make_and_model`: what it calls itself ("": as the unit's model);
+    `uuid`: "" for one of its own; `tls`: HTTPS with a certificate of its own; `adf`, `duplex`, `platen`: what it has;
+    `announced`: seen by mDNS.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = 0
+    make_and_model: str = ""
+    serial: str = ""
+    uuid: str = ""
+    tls: bool = False
+    adf: bool = True
+    duplex: bool = True
+    platen: bool = False
+    announced: bool = False
+
+    def __post_init__(self) -> None:
+        _own_address(self.address)
+        _whole("escl", "port", self.port, 0xFFFF)
+        for name in ("make_and_model", "serial"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name).isprintable():
+                raise FleetError(f"escl.{name}: printable text")
+        for name in ("tls", "adf", "duplex", "platen", "announced"):
+            if not isinstance(getattr(self, name), bool):
+                raise FleetError(f"escl.{name}: true or false")
+        if not (self.adf or self.platen):
+            raise FleetError("escl: a scanner has a feeder (adf) or a platen, or both")
+        try:
+            uuid.UUID(self.uuid or "0" * 32)
+        except (ValueError, AttributeError, TypeError):
+            raise FleetError(f"escl.uuid {self.uuid!r} is no UUID") from None
+
+
+@dataclass(frozen=True, slots=True)
 class UnitSpec:
     """One unit; FleetError if a value is out of its range.
 
     `serial` is what GET DEVICE ID answers; `sheets` lie in the feeder at the start; `feed_s` is the time of one sheet
     (None: the model's own speed); `busy_polls` is how often each side answers "no data yet" before it is ready;
-    `paper` is what the sheets are.
+    `paper` is what the sheets are. `usb`, `wifi`, `escl`: the ways to reach it.
     """
 
     id: str
@@ -39,6 +108,9 @@ class UnitSpec:
     feed_s: float | None = None
     busy_polls: int = 0
     paper: str = "a4"
+    usb: bool = True
+    wifi: Wifi | None = None
+    escl: Escl | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
@@ -52,6 +124,10 @@ class UnitSpec:
             raise FleetError(f"{self.id}: unknown paper {self.paper!r}; known are {', '.join(PAPERS)}")
         if self.feed_s is not None and not _is_duration(self.feed_s):
             raise FleetError(f"{self.id}: feed_s must be a number of seconds from 0 to {_MAX_FEED_S:.0f}")
+        if not isinstance(self.usb, bool):
+            raise FleetError(f"{self.id}: usb must be true or false")
+        if not (self.usb or self.wifi or self.escl):
+            raise FleetError(f"{self.id}: there is no way to reach it; give it usb, wifi or escl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +143,10 @@ class Fleet:
         for id_ in ids:
             if ids.count(id_) > 1:
                 raise FleetError(f"two units are called {id_!r}")
+        on_wifi = [unit.wifi for unit in self.units if unit.wifi is not None]
+        for what, values in (("address", [w.address for w in on_wifi]), ("MAC", [w.mac for w in on_wifi])):
+            if len(set(values)) < len(values):
+                raise FleetError(f"two units have the same Wi-Fi {what}")
 
     @classmethod
     def of(
@@ -134,7 +214,33 @@ def _unit(row: dict[str, Any]) -> UnitSpec:
         raise FleetError(f"{name}: unknown key {min(unknown)!r}; known are {', '.join(sorted(known))}")
     if missing := {"id", "model", "serial"} - set(row):
         raise FleetError(f"{name}: {min(missing)!r} is missing")
+    for way, make in _WAYS.items():
+        if way in row:
+            row = {**row, way: _way(name, way, make, row[way])}
     return UnitSpec(**row)
+
+
+_WAYS: dict[str, Callable[..., Wifi | Escl]] = {"wifi": Wifi, "escl": Escl}
+
+
+def _way(unit: object, way: str, make: Callable[..., Wifi | Escl], table: object) -> Wifi | Escl:
+    if not isinstance(table, dict):
+        raise FleetError(f"{unit}: {way} is a table")
+    try:
+        return make(**table)
+    except TypeError as error:  # an unknown key, or one that is missing
+        raise FleetError(f"{unit}: {way}: {error}") from None
+    except FleetError as error:
+        raise FleetError(f"{unit}: {error}") from None
+
+
+def _own_address(value: object) -> None:
+    if not isinstance(value, str) or not value.startswith("127."):
+        raise FleetError(f"address {value!r}: one in 127.0.0.0/8, such as 127.77.0.1")
+    try:
+        IPv4Address(value)
+    except ValueError:
+        raise FleetError(f"address {value!r} is no IPv4 address") from None
 
 
 def _whole(unit: str, name: str, value: object, most: int) -> None:

@@ -75,8 +75,8 @@ class UsbFinder:
                             yield sighting
                 await news.wait(until_tick_s(self._poll_s))
 
-    async def open(self, sighting_id: str) -> UsbScanner:
-        """Open a unit and make sure that it is the one; Unreachable, Busy or Refused otherwise."""
+    async def open(self, sighting_id: str, *, password: str = "") -> UsbScanner:
+        """Open a unit and make sure that it is the one; Unreachable, Busy or Refused otherwise. USB has no password."""
         place = next((place for place, known in self._identified.items() if known.id == sighting_id), None)
         device = (await self._listed() or {}).get(place) if place is not None else None
         if place is None or device is None:

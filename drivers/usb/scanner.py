@@ -31,6 +31,10 @@ def _never() -> bool:
     return False
 
 
+def _always() -> bool:
+    return True
+
+
 async def tick(seconds: float) -> None:
     """Sleep until the next multiple of this time, so that the polls of several units share a wake-up."""
     await asyncio.sleep(until_tick_s(seconds))
@@ -85,10 +89,12 @@ class UsbScanner:
         """Ask once for hopper, button and cover."""
         return seen(await self._run(flow.status()))
 
-    async def presses(self, *, eager: Callable[[], bool] = _never) -> AsyncGenerator[Press]:
+    async def presses(
+        self, *, eager: Callable[[], bool] = _never, on_paper: Callable[[], bool] = _always
+    ) -> AsyncGenerator[Press]:
         """Poll until closed; a press is a button that went down, or paper in a hopper that was empty.
 
-        Measured from the opening: what lay or was held then is no press.
+        Measured from the opening: what lay or was held then is no press. Every poll tells of paper, wanted or not.
         """
         while True:
             if not self._batch.locked():

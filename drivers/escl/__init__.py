@@ -1,0 +1,1 @@
+"""Scanners that speak eSCL (AirScan): HTTP and XML, found by mDNS or at a fixed address."""

@@ -1,0 +1,1 @@
+"""Who is at this address, by SNMP: names and identifies, never scans."""

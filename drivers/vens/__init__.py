@@ -1,0 +1,1 @@
+"""ScanSnap units on Wi-Fi: the VENS protocol over UDP and TCP."""
