@@ -120,11 +120,15 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """One physical press of the Scan button, or one sheet put into an empty feeder."""
+    """One physical press of the Scan button, or one sheet put into an empty feeder.
+
+    `seen`: the unit itself said so on our own connection to it; otherwise a notice told of it, which anybody can send.
+    """
 
     unit: str
     at: datetime
     cause: Cause
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

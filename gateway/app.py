@@ -18,7 +18,7 @@ from gateway.core.account import fold_email
 from gateway.core.model import Unit
 from gateway.destinations.net import Guard
 from gateway.documents.worker import Worker
-from gateway.settings import Settings, Usb
+from gateway.settings import Registration, Settings, Usb
 from gateway.store.spool import Spool
 from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
@@ -38,7 +38,9 @@ from gateway.work.ports import Ports
 from gateway.work.render import Renderer
 from gateway.work.services import Services
 from gateway.work.setup import SetupToken
+from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
+from gateway.work.units import Units
 from gateway.work.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -105,16 +107,27 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
     setup = SetupToken(settings.paths.state)
     signin = SignIn(clock=clock, store=store, device=device, keyring=keyring, stretcher=stretcher, setup=setup, hub=hub)
     enroll = Enroll(clock=clock, store=store, device=device, stretcher=stretcher, signin=signin, hub=hub)
-    claims = Claims(clock=clock, store=store, hub=hub)
+    claims = Claims(clock=clock, store=store, device=device, hub=hub)
 
     async def register(sighting: Sighting) -> Unit | None:
-        if settings.registration.policy != "usb" or sighting.via != "usb" or sighting.driven:
-            return None
-        owner = await store.accounts.by_email(fold_email(settings.registration.usb_owner))
-        return await claims.give(owner.id, sighting, how="usb") if owner else None
+        email = _owner(settings.registration, sighting)
+        owner = await store.accounts.by_email(fold_email(email)) if email else None
+        return await claims.give(owner.id, sighting, how=settings.registration.policy) if owner else None
 
     intake = Intake(clock=clock, store=store, spool=spool, device=device, hub=hub)
-    watch = Watch(finders=finders, store=store, claims=claims, hub=hub, scan=intake.scan, register=register)
+    sights = Sights(clock=clock, store=store)
+    watch = Watch(
+        clock=clock,
+        finders=finders,
+        store=store,
+        device=device,
+        sights=sights,
+        claims=claims,
+        hub=hub,
+        scan=intake.scan,
+        register=register,
+    )
+    units = Units(clock=clock, store=store, watch=watch, sights=sights, claims=claims, hub=hub)
     gatekeeper = Gatekeeper(clock=clock, store=store, keyring=keyring)
     guard = Guard(allow=settings.destinations.allow, own_ports=(settings.web.port,))
     ports = Ports(store=store, device=device, guard=guard, settings=settings.destinations)
@@ -127,7 +140,13 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         hub=hub,
     )
     janitor = Janitor(clock=clock, store=store, spool=spool, device=device, signin=signin, hub=hub)
-    catalogue = Catalogue(clock=clock, store=store, watch=watch, ports=ports, gatekeeper=gatekeeper, hub=hub)
+    catalogue = Catalogue(
+        clock=clock,
+        store=store,
+        ports=ports,
+        gatekeeper=gatekeeper,
+        hub=hub,
+    )
     services = Services(
         clock=clock,
         settings=settings,
@@ -135,13 +154,24 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         signin=signin,
         enroll=enroll,
         claims=claims,
+        sights=sights,
         watch=watch,
+        units=units,
         intake=intake,
         outbox=outbox,
         catalogue=catalogue,
         hub=hub,
     )
     return App(settings=settings, services=services, janitor=janitor, setup=setup)
+
+
+def _owner(policy: Registration, sighting: Sighting) -> str:
+    """Return the e-mail address of whom the policy gives a unit in sight; "" for nobody."""
+    if sighting.driven:
+        return ""
+    if policy.policy == "usb":
+        return policy.usb_owner if sighting.via == "usb" else ""
+    return policy.owner_of(sighting.serial) if policy.policy == "serials" else ""
 
 
 class AlreadyRunning(Exception):

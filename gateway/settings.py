@@ -12,6 +12,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+_SERIAL_OWNER = re.compile(r"\s*[!-<>-~]{1,64}\s*=\s*[^\s=@]+@[^\s=@]+\s*", re.ASCII)
+_ADDRESS = re.compile(r"(https?://)?[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(?(1)(/[!-~]*)?)", re.ASCII)
+_HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _USB_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.ASCII)
 
 
@@ -38,10 +41,20 @@ class Web:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How a discovered unit becomes somebody's. `usb_owner`: with policy "usb", the e-mail of the owner."""
+    """How a discovered unit becomes somebody's.
+
+    `policy`: "press" (claimed, then Scan is pressed), "usb" (all that is plugged in belongs to `usb_owner`, an e-mail
+    address), "serials" (`serials` says whose, as "AK7CC00700=you@example.org"; the serial number is that of the label).
+    """
 
     policy: str = "press"
     usb_owner: str = ""
+    serials: tuple[str, ...] = ()
+
+    def owner_of(self, serial: str) -> str:
+        """Return the e-mail address of whom a serial number belongs to; "" for nobody."""
+        pairs = (line.partition("=") for line in self.serials)
+        return next((owner.strip() for known, _, owner in pairs if known.strip() == serial and serial), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,25 @@ class Usb:
     """`also`: ids ("05ca:03e9") of units outside the table of models that are to be tried; nothing else is."""
 
     also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where scanners are looked for beside USB.
+
+    `find`: look on the network at all; `addresses`: scanners that are asked one by one, where broadcasts do not reach:
+    "192.168.1.20", "192.168.1.30:8080" or "http://192.168.1.30:8080/eSCL"; `broadcast`: where ScanSnap units are
+    called (none: on every network of this machine); `mdns`: the addresses of this machine at which mDNS is spoken
+    (none: all); `snmp_community`: what SNMP agents at `addresses` are asked with; "" for not at all; `name`: the
+    gateway's own name in .local.
+    """
+
+    find: bool = True
+    addresses: tuple[str, ...] = ()
+    broadcast: tuple[str, ...] = ()
+    mdns: tuple[str, ...] = ()
+    snmp_community: str = "public"
+    name: str = "scansnap-gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +103,7 @@ class Settings:
     web: Web = field(default_factory=Web)
     registration: Registration = field(default_factory=Registration)
     usb: Usb = field(default_factory=Usb)
+    network: Network = field(default_factory=Network)
     destinations: Destinations = field(default_factory=Destinations)
 
 
@@ -106,10 +139,14 @@ def check(settings: Settings) -> Settings:
         )
     if not 0 <= settings.web.port <= 65535:
         raise SettingsError(f"web.port: {settings.web.port} is no port")
-    if settings.registration.policy not in ("press", "usb"):
-        raise SettingsError('registration.policy: "press" or "usb"')
+    if settings.registration.policy not in ("press", "usb", "serials"):
+        raise SettingsError('registration.policy: "press", "usb" or "serials"')
     if settings.registration.policy == "usb" and not settings.registration.usb_owner:
         raise SettingsError('registration.usb_owner: policy "usb" needs the e-mail address of the owner')
+    for line in settings.registration.serials:
+        if not _SERIAL_OWNER.fullmatch(line):
+            raise SettingsError(f'registration.serials: {line!r} is not written as "AK7CC00700=you@example.org"')
+    _check_network(settings.network)
     for ids in settings.usb.also:
         if not _USB_IDS.fullmatch(ids):
             raise SettingsError(f'usb.also: {ids!r} is no pair of ids such as "05ca:03e9"')
@@ -117,6 +154,20 @@ def check(settings: Settings) -> Settings:
         if not root.is_absolute():
             raise SettingsError(f"destinations.roots: {root} is not an absolute path")
     return settings
+
+
+def _check_network(network: Network) -> None:
+    for name in ("broadcast", "mdns"):
+        for address in getattr(network, name):
+            try:
+                ip_address(address)
+            except ValueError:
+                raise SettingsError(f"network.{name}: {address!r} is no IP address") from None
+    for address in network.addresses:
+        if not _ADDRESS.fullmatch(address):
+            raise SettingsError(f"network.addresses: {address!r} is no address, host:port or http(s) URL")
+    if not _HOST_LABEL.fullmatch(network.name):
+        raise SettingsError(f"network.name: {network.name!r} is no host name of letters, digits and '-'")
 
 
 def _overlay(name: str, group: Any, table: Mapping[str, Any]) -> Any:
@@ -128,6 +179,8 @@ def _overlay(name: str, group: Any, table: Mapping[str, Any]) -> Any:
 
 
 def _convert(where: str, default: Any, value: Any) -> Any:
+    if isinstance(default, bool):
+        return _switch(where, value)
     if isinstance(default, int) and isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
     if isinstance(default, tuple):
@@ -141,3 +194,11 @@ def _convert(where: str, default: Any, value: Any) -> Any:
     if type(value) is not type(default):
         raise SettingsError(f"{where}: {type(default).__name__} is needed, not {value!r}")
     return value
+
+
+def _switch(where: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value not in ("true", "false"):
+        raise SettingsError(f"{where}: true or false is needed, not {value!r}")
+    return value == "true"

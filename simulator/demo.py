@@ -108,7 +108,7 @@ async def _play(folder: Path, *, once: bool) -> None:
         try:
             person = Person(http, await _first(url, serving))
             unit = next(iter(simulation.units.values()))
-            mission = Mission(person, unit, daemon.services.watch.listing, sink, archive, daemon.setup.path, tell)
+            mission = Mission(person, unit, daemon.services.sights.listing, sink, archive, daemon.setup.path, tell)
             delivered = await mission.play()
             if once:
                 print(f"delivered: {delivered}")

@@ -100,21 +100,28 @@ class Session:
 
 
 class UnitState(StrEnum):
+    """How a unit is over one way; LENT is said of the whole unit: its owner lets another app have it for a while."""
+
     UNSEEN = "unseen"
     SEEN = "seen"
     READY = "ready"
     BUSY = "busy"
     GONE = "gone"
     SUSPENDED = "suspended"
+    LENT = "lent"
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to reach a unit; `sighting` names it, `pin` is the fingerprint it must show."""
+    """One way to reach a unit; `sighting` names it, `pin` is the fingerprint it must show.
+
+    `password_set`: the owner gave a password of its own for it.
+    """
 
     via: str
     sighting: str
     pin: str
+    password_set: bool = False
 
 
 @dataclass(frozen=True, slots=True)

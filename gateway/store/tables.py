@@ -116,6 +116,7 @@ ways = Table(
     Column("unit", String(32), ForeignKey("units.id"), nullable=False, index=True),
     Column("via", String(16), nullable=False),
     Column("pin", String(200), nullable=False),
+    Column("password", LargeBinary),
 )
 
 # A scan outlives the registration of its unit, so its `unit` is no foreign key.

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,8 +23,8 @@ class Units:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def register(self, unit: Unit, audit: AuditEntry) -> None:
-        """Add a unit with its ways; AlreadyOwned if one of them belongs to a unit already."""
+    async def register(self, unit: Unit, audit: AuditEntry, *, password: bytes | None = None) -> None:
+        """Add a unit with its way, and the sealed password for that; AlreadyOwned if it belongs to a unit already."""
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(
@@ -38,14 +38,50 @@ class Units:
                     )
                 )
                 for way in unit.ways:
-                    row = {"sighting": way.sighting, "unit": unit.id, "via": way.via, "pin": way.pin}
-                    await connection.execute(insert(ways).values(row))
+                    await connection.execute(insert(ways).values(_row(unit.id, way, password)))
                 await append(connection, audit)
         except IntegrityError as error:
             raise AlreadyOwned(unit.ways[0].sighting) from error
 
+    async def join(self, unit: UnitId, way: Way, audit: AuditEntry, *, password: bytes | None = None) -> None:
+        """Add a way to a unit; AlreadyOwned if it belongs to one already, or the unit is gone."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(ways).values(_row(unit, way, password)))
+                await append(connection, audit)
+        except IntegrityError as error:
+            raise AlreadyOwned(way.sighting) from error
+
+    async def part(self, unit: UnitId, sighting: str, audit: AuditEntry) -> None:
+        """Take a way from a unit."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(ways).where(ways.c.unit == unit, ways.c.sighting == sighting))
+            await append(connection, audit)
+
+    async def repin(self, sighting: str, pin: str, audit: AuditEntry) -> None:
+        """Expect another fingerprint of a way from now on."""
+        async with self._engine.begin() as connection:
+            await connection.execute(update(ways).where(ways.c.sighting == sighting).values(pin=pin))
+            await append(connection, audit)
+
+    async def password(self, sighting: str) -> bytes | None:
+        """Return the sealed password of a way; None for its default."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            query = select(ways.c.password).where(ways.c.sighting == sighting)
+            sealed: bytes | None = (await connection.execute(query)).scalar_one_or_none()
+            return sealed
+
+    async def set_password(self, sighting: str, sealed: bytes | None, audit: AuditEntry) -> None:
+        """Keep the sealed password of a way; None for its default."""
+        async with self._engine.begin() as connection:
+            await connection.execute(update(ways).where(ways.c.sighting == sighting).values(password=sealed))
+            await append(connection, audit)
+
     async def _select(self, where: Any) -> tuple[Unit, ...]:
-        query = select(units, ways.c.sighting, ways.c.via, ways.c.pin).join(ways, ways.c.unit == units.c.id)
+        has_password = ways.c.password.is_not(None).label("password_set")
+        query = select(units, ways.c.sighting, ways.c.via, ways.c.pin, has_password)
+        query = query.join(ways, ways.c.unit == units.c.id)
         async with self._engine.connect() as connection:
             await connection.execution_options(read_only=True)
             rows = (await connection.execute(query.where(where).order_by(units.c.since, units.c.id))).all()
@@ -57,6 +93,10 @@ class Units:
     async def get(self, unit: UnitId) -> Unit | None:
         """Return a unit."""
         return next(iter(await self._select(units.c.id == unit)), None)
+
+    async def all(self) -> tuple[Unit, ...]:
+        """Return every unit, oldest first."""
+        return await self._select(true())
 
     async def of_account(self, account: AccountId) -> tuple[Unit, ...]:
         """Return an account's units, oldest first."""
@@ -99,7 +139,11 @@ def _unit(rows: list[Any]) -> Unit:
         owner=AccountId(first.owner),
         label=first.label,
         model=first.model,
-        ways=tuple(Way(row.via, row.sighting, row.pin) for row in rows),
+        ways=tuple(Way(row.via, row.sighting, row.pin, row.password_set) for row in rows),
         since=first.since,
         settings=UnitSettings(**first.settings),
     )
+
+
+def _row(unit: UnitId, way: Way, password: bytes | None) -> dict[str, Any]:
+    return {"sighting": way.sighting, "unit": unit, "via": way.via, "pin": way.pin, "password": password}

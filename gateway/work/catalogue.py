@@ -1,10 +1,9 @@
-"""What an account owns, for its pages: units, destinations, scans, and the owner's actions on them."""
+"""What an account has beside its units, for its pages: destinations, scans, and the owner's actions on them."""
 
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from drivers.port import Capabilities
 from gateway.clock import Clock
 from gateway.core.delivery import Event
 from gateway.core.delivery import step as delivery_step
@@ -20,25 +19,17 @@ from gateway.core.model import (
     Scan,
     ScanId,
     ScanState,
-    TwoFactor,
-    Unit,
-    UnitId,
-    UnitSettings,
-    UnitState,
 )
 from gateway.destinations.port import DestinationError
 from gateway.store.store import Store
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
-from gateway.work.outcomes import Denied, sentence
+from gateway.work.outcomes import NOT_FOUND, Denied, sentence
 from gateway.work.paused import finish
 from gateway.work.ports import Ports
-from gateway.work.profile import refusal
 from gateway.work.record import entry
-from gateway.work.watch import Watch
 
 NOT_PAUSED = Denied("not_paused", "Only a paused scan can be finished.", 409)
-NOT_FOUND = Denied("not_found", "There is no such thing in this account.", 404)
 SENTENCES = {
     Reason.ACCOUNT_NOT_ACTIVE: "Held: the account is not active.",
     Reason.TWO_FACTOR_OFF: "Held: enable two-factor authentication, then scans are forwarded.",
@@ -49,16 +40,6 @@ SENTENCES = {
 }
 NO_DESTINATION = "Held: no destination is set up yet."
 PAUSED = "Paused. Press Scan to continue, or finish it as it is."
-
-
-@dataclass(frozen=True, slots=True)
-class UnitView:
-    """A registered unit, how it is now, and what it can do (None before it was open for the first time)."""
-
-    unit: Unit
-    state: UnitState
-    note: str
-    able: Capabilities | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,62 +75,19 @@ class Catalogue:
     """Reads and owner's actions; every call names the account, and finds only what belongs to it."""
 
     def __init__(
-        self, *, clock: Clock, store: Store, watch: Watch, ports: Ports, gatekeeper: Gatekeeper, hub: Hub
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        ports: Ports,
+        gatekeeper: Gatekeeper,
+        hub: Hub,
     ) -> None:
         self._clock = clock
         self._store = store
-        self._watch = watch
         self._ports = ports
         self._gatekeeper = gatekeeper
         self._hub = hub
-
-    async def units(self, account: AccountId) -> tuple[UnitView, ...]:
-        """Return the account's units."""
-        units = await self._store.units.of_account(account)
-        return tuple(self.view(unit) for unit in units)
-
-    def view(self, unit: Unit) -> UnitView:
-        """Return a unit with what the hall knows of it."""
-        return UnitView(unit, *self._watch.state(unit), able=self._watch.able(unit))
-
-    async def rename_unit(self, account: AccountId, unit_id: UnitId, label: str, *, peer: str) -> Unit | Denied:
-        """Give a unit another label of 1 to 60 characters."""
-        unit = await self._store.units.get(unit_id)
-        if unit is None or unit.owner != account:
-            return NOT_FOUND
-        label = " ".join(label.split())
-        if not 1 <= len(label) <= 60 or not label.isprintable():
-            return Denied("unusable", "A unit's name has 1 to 60 characters.", 422)
-        await self._store.units.rename(unit_id, label)
-        self._hub.tell(account, "units")
-        return replace(unit, label=label)
-
-    async def configure_unit(self, account: AccountId, unit_id: UnitId, settings: UnitSettings) -> Unit | Denied:
-        """Set how a unit scans, from its next scan on."""
-        unit = await self._store.units.get(unit_id)
-        if unit is None or unit.owner != account:
-            return NOT_FOUND
-        refused = refusal(settings, self._watch.able(unit))
-        if refused is not None:
-            return refused
-        await self._store.units.configure(unit_id, settings)
-        self._hub.tell(account, "units")
-        return replace(unit, settings=settings)
-
-    async def remove_unit(self, account_id: AccountId, unit_id: UnitId, *, peer: str) -> Denied | None:
-        """Unregister a unit; the last one only while two-factor authentication is off."""
-        unit = await self._store.units.get(unit_id)
-        account = await self._store.accounts.get(account_id)
-        if unit is None or account is None or unit.owner != account_id:
-            return NOT_FOUND
-        if account.two_factor is not TwoFactor.OFF and await self._store.units.count(account_id) == 1:
-            return Denied("last_unit", "This is your last unit: disable two-factor authentication first.", 409)
-        audit = entry(self._clock.now(), account_id, peer, "unit_removed", reason=unit.label)
-        await self._store.units.remove(unit_id, audit)
-        self._watch.removed(unit)
-        for topic in ("units", "account"):
-            self._hub.tell(account_id, topic)
-        return None
 
     async def destinations(self, account: AccountId) -> tuple[Destination, ...]:
         """Return the account's destinations, without their secrets."""

@@ -14,6 +14,9 @@ class Denied:
     status: int
 
 
+NOT_FOUND = Denied("not_found", "There is no such thing in this account.", 404)
+
+
 def sentence(of: object) -> str:
     """Return what an error says as a sentence of its own."""
     text = str(of)

@@ -11,7 +11,9 @@ from gateway.work.enroll import Enroll
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.outbox import Outbox
+from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
+from gateway.work.units import Units
 from gateway.work.watch import Watch
 
 
@@ -25,7 +27,9 @@ class Services:
     signin: SignIn
     enroll: Enroll
     claims: Claims
+    sights: Sights
     watch: Watch
+    units: Units
     intake: Intake
     outbox: Outbox
     catalogue: Catalogue

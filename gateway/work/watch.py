@@ -1,4 +1,4 @@
-"""Who is there, whose is it, and was Scan pressed. One task per way that is worth polling.
+"""Who is there, and whose is it. One attendant per unit that is worth one.
 
 A sighting is held against the units' pins (the address is never the identity). Owned units are kept open and their
 presses awaited; units that nobody owns are opened only while a claim names them.
@@ -6,53 +6,37 @@ presses awaited; units that nobody owns are opened only while a claim names them
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
-from drivers.errors import Busy, DriverError, Unreachable
-from drivers.port import Capabilities, Cause, Finder, Gone, Press, Scanner, Sighting
+from drivers.port import Finder, Gone, Press, Scanner, Sighting
+from gateway.clock import Clock
 from gateway.core import unit as units
-from gateway.core.model import AccountId, Unit, UnitId, UnitState
+from gateway.core.model import AccountId, Deadline, Unit, UnitId, UnitState
 from gateway.store.store import Store
+from gateway.vault.device import DeviceKey
+from gateway.work.attend import Attendant, Hall
 from gateway.work.claim import OWNED, Claim, Claims
 from gateway.work.hub import Hub
+from gateway.work.insight import WayInSight
 from gateway.work.lasting import lasting
 from gateway.work.outcomes import Denied
+from gateway.work.record import entry
+from gateway.work.sights import Sights
 
-SETTLE_S = 1.0  # between the first edge of a stack in the feeder and the hand that lets go of it
-REOPEN_S = 2.0  # after a unit was busy or silent: soon enough for a person, rare enough for the unit
 NOT_THERE = Denied("unit_not_found", "No such unit is in sight.", 404)
-
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A unit in sight, as the pages list it."""
-
-    sighting_id: str
-    model: str
-    via: str
-    address: str
-    state: UnitState
-    owner: AccountId | None
-    unit: UnitId | None
-    note: str
-
-
 @dataclass(slots=True)
-class _Way:
-    """One way in sight and what is being done with it."""
+class _Attended:
+    """An attendant, its task, and under which key it is known: its unit, or the way that is claimed."""
 
-    sighting: Sighting
-    finder: Finder
-    state: UnitState = UnitState.SEEN
-    note: str = ""
-    able: Capabilities | None = None
-    task: asyncio.Task[None] | None = None
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    key: str
+    attendant: Attendant
+    task: asyncio.Task[None] = field(init=False)
 
 
 Scan = Callable[[Unit, Scanner], Awaitable[None]]
@@ -65,24 +49,31 @@ class Watch:
     def __init__(
         self,
         *,
+        clock: Clock,
         finders: Sequence[Finder],
         store: Store,
+        sights: Sights,
+        device: DeviceKey,
         claims: Claims,
         hub: Hub,
         scan: Scan,
         register: Register,
     ) -> None:
+        self._clock = clock
         self._finders = finders
         self._store = store
+        self._sights = sights
+        self._device = device
         self._claims = claims
         self._hub = hub
         self._scan = scan
         self._register = register
-        self._ways: dict[str, _Way] = {}
+        self._attended: dict[str, _Attended] = {}  # by the unit, or by the way that is claimed
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Watch all finders until cancelled."""
+        self._attended.clear()
         async with asyncio.TaskGroup() as group:
             self._group = group
             for finder in self._finders:
@@ -93,147 +84,131 @@ class Watch:
         async with aclosing(finder.sightings()) as sightings:
             async for event in sightings:
                 if isinstance(event, Gone):
-                    await self._lost(event.id)
+                    await self._lose(event.id)
                 else:
-                    await self._sighted(event, finder)
+                    await self._sight(event, finder)
 
-    async def _sighted(self, sighting: Sighting, finder: Finder) -> None:
-        way = self._ways.get(sighting.id)
-        if way is None:
-            way = self._ways[sighting.id] = _Way(sighting, finder)
-        else:
-            way.sighting = sighting
-            way.state = units.step(way.state, units.Event.SIGHTED) if way.state is not UnitState.READY else way.state
-        unit = await self._owner(sighting) or await self._register(sighting)
+    async def _sight(self, sighting: Sighting, finder: Finder) -> None:
+        self._sights.see(sighting, finder)
+        unit = await self._store.units.by_sighting(sighting.id) or await self._register(sighting)
         log.info("sighted %s at %s%s", sighting.id, sighting.address, "" if unit else ", nobody's")
         if unit is not None:
-            self._attend(way)
+            self._attend(unit)
         self._changed(unit)
 
-    async def _owner(self, sighting: Sighting) -> Unit | None:
-        return await self._store.units.by_sighting(sighting.id)
-
-    async def _lost(self, sighting_id: str) -> None:
-        way = self._ways.get(sighting_id)
-        if way is None:
-            return
-        way.state, way.note = units.step(way.state, units.Event.LOST), ""
-        if way.task is not None:
-            way.task.cancel()
-        unit = await self._owner(way.sighting)
-        if unit is None:
-            del self._ways[sighting_id]
+    async def _lose(self, sighting_id: str) -> None:
+        unit = await self._store.units.by_sighting(sighting_id)
+        self._sights.lose(sighting_id, forget=unit is None)
+        self._tell(sighting_id if unit is None else unit.id)
         log.info("lost %s", sighting_id)
         self._changed(unit)
 
-    def _attend(self, way: _Way) -> None:
-        if self._group is not None and (way.task is None or way.task.done()):
-            what = f"unit {way.sighting.id}"
-            way.task = self._group.create_task(lasting(what, partial(self._serve, way)), name=what)
+    # --- attendants
 
-    async def _serve(self, way: _Way) -> None:
-        """Keep one way open while it is owned or claimed, and act on its presses."""
-        while way.state is not UnitState.GONE:
-            try:
-                if not await self._serve_once(way):
-                    return
-            except Busy as error:
-                way.note = str(error)
-            except Unreachable as error:
-                way.state, way.note = units.step(way.state, units.Event.LOST), str(error)
-            except DriverError as error:
-                log.warning("%s: %s", way.sighting.id, error)
-                way.note = str(error)
-            except Exception:
-                log.exception("%s: serving it failed", way.sighting.id)
-                way.note = "An internal error; see the log."
-            self._changed(await self._owner(way.sighting))
-            await asyncio.sleep(REOPEN_S)
-            if way.state is UnitState.GONE and way.sighting.id in self._ways:
-                way.state = units.step(way.state, units.Event.SIGHTED)
+    def _attend(self, unit: Unit) -> None:
+        """Have a unit attended; an attendant that is there already looks again."""
+        self._serve(unit.id, self._hall_of(unit.id))
 
-    async def _serve_once(self, way: _Way) -> bool:
-        """Open, poll, scan; False when nobody has a use for this way any more."""
-        sighting = way.sighting
-        unit = await self._owner(sighting)
-        if unit is not None and not self._pin_holds(way, unit):
-            return False
-        scanner = await way.finder.open(sighting.id)
-        way.state, way.note, way.able = UnitState.READY, "", scanner.capabilities
+    def _hall_of(self, unit: UnitId) -> Hall:
+        async def fresh() -> Unit | None:
+            return await self._store.units.get(unit)
+
+        return self._hall(fresh, self._sights.usable, lambda it: it is not None)
+
+    def _attend_claimed(self, sighting_id: str) -> None:
+        async def nobodys() -> None:
+            return None
+
+        def only(_unit: Unit | None) -> list[WayInSight]:
+            way = self._sights.way(sighting_id)
+            return [way] if way is not None else []
+
+        self._serve(sighting_id, self._hall(nobodys, only, lambda _: self._claims.wants(sighting_id)))
+
+    def _hall(
+        self,
+        unit: Callable[[], Awaitable[Unit | None]],
+        ways: Callable[[Unit | None], list[WayInSight]],
+        wanted: Callable[[Unit | None], bool],
+    ) -> Hall:
+        return Hall(
+            unit=unit,
+            ways=ways,
+            wanted=wanted,
+            claimed=self._claimed,
+            password=self._password,
+            suspend=self._suspend,
+            scan=self._scan,
+            changed=self._changed,
+            claims=self._claims,
+        )
+
+    def _serve(self, key: str, hall: Hall) -> None:
+        if key in self._attended or self._group is None:
+            self._tell(key)
+            return
+        attended = self._attended[key] = _Attended(key, Attendant(hall))
+        attended.task = self._group.create_task(self._attending(attended), name=f"unit {key}")
+
+    async def _attending(self, attended: _Attended) -> None:
+        await lasting(f"unit {attended.key}", attended.attendant.run)
+        del self._attended[attended.key]
+        unit = await self._store.units.by_sighting(attended.key)
+        if unit is not None:  # another way to a unit was proved: its own attendant has it now
+            self._attend(unit)
         self._changed(unit)
-        try:
-            presses = scanner.presses(eager=lambda: self._claims.wants(sighting.id))
-            async with aclosing(presses):
-                return await self._heed(way, unit, scanner, presses)
-        finally:
-            await scanner.close()
 
-    def _pin_holds(self, way: _Way, unit: Unit) -> bool:
-        pins = {w.sighting: w.pin for w in unit.ways}
-        if pins.get(way.sighting.id) == way.sighting.fingerprint:
-            return True
-        way.state = units.step(way.state, units.Event.PIN_MISMATCH)
-        way.note = "It answers differently from the unit you registered, so it is not used."
-        log.warning("%s: the pin of unit %s does not match", way.sighting.id, unit.id)
+    async def _claimed(self, way: WayInSight, press: Press) -> Hall | None:
+        """Take a press on a claimed way; a unit that is new goes on with the connection that it has."""
+        unit = await self._claims.press(way.sighting, press)
+        if unit is None or unit.id in self._attended:
+            return None
+        attended = self._attended.pop(way.id)
+        attended.key = unit.id
+        self._attended[unit.id] = attended
+        return self._hall_of(unit.id)
+
+    def _tell(self, key: str) -> None:
+        if key in self._attended:
+            self._attended[key].attendant.news()
+
+    async def _password(self, way: WayInSight) -> str:
+        if not way.sighting.default_password:
+            return ""  # it asks for none
+        unit = await self._store.units.by_sighting(way.id)
+        sealed = await self._store.units.password(way.id)
+        if unit is None or sealed is None:
+            return self._claims.password(way.id)
+        return self._device.unseal(sealed, table="ways", column="password", account=unit.owner).decode()
+
+    async def _suspend(self, unit: Unit, way: WayInSight) -> None:
+        if way.state is UnitState.SUSPENDED:
+            return
+        way.mistaken()
+        log.warning("%s: the pin of unit %s does not match", way.id, unit.id)
+        reason = f"{way.id} shows {way.sighting.fingerprint}"
+        await self._store.audit.append(
+            entry(self._clock.now(), unit.owner, "", "unit_suspended", outcome="refused", reason=reason)
+        )
         self._changed(unit)
-        return False
 
-    async def _heed(self, way: _Way, unit: Unit | None, scanner: Scanner, presses: AsyncGenerator[Press]) -> bool:
-        coming = asyncio.ensure_future(anext(presses))
-        asked = asyncio.ensure_future(way.asked.wait())
-        try:
-            while True:
-                patience_s = REOPEN_S if unit is None else None  # a claim may lapse; a unit's removal is told
-                await asyncio.wait({coming, asked}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-                unit = await self._owner(way.sighting)
-                if coming.done():
-                    await self._pressed(way, unit, scanner, coming.result())
-                    coming = asyncio.ensure_future(anext(presses))
-                elif unit is None and not self._claims.wants(way.sighting.id):
-                    return False
-                elif asked.done():
-                    way.asked.clear()
-                    asked = asyncio.ensure_future(way.asked.wait())
-                    if unit is not None:
-                        await self._scan_now(way, unit, scanner)
-        finally:
-            for task in (coming, asked):
-                task.cancel()
-            await asyncio.gather(coming, asked, return_exceptions=True)
+    # --- what accounts ask
 
-    async def _pressed(self, way: _Way, unit: Unit | None, scanner: Scanner, press: Press) -> None:
-        if unit is None:
-            await self._claims.press(way.sighting)  # the claiming press scans nothing
-            self._hub.tell_all("units")
-        elif press.cause is Cause.BUTTON:
-            await self._scan_now(way, unit, scanner)
-        elif unit.settings.on_paper:
-            await asyncio.sleep(SETTLE_S)
-            await self._scan_now(way, unit, scanner)
-
-    async def _scan_now(self, way: _Way, unit: Unit, scanner: Scanner) -> None:
-        """Scan on one open unit and show it as busy meanwhile."""
-        way.state = units.step(way.state, units.Event.PRESS)
-        self._changed(unit)
-        try:
-            await self._scan(unit, scanner)
-        finally:
-            if way.state is UnitState.BUSY:
-                way.state = units.step(way.state, units.Event.DONE)
-            self._changed(unit)
-
-    def claim(self, account: AccountId, sighting_id: str) -> Claim | Denied:
-        """Open a claim on a unit in sight and start polling it."""
-        way = self._ways.get(sighting_id)
-        if way is None or way.state is UnitState.GONE:
+    async def claim(
+        self, account: AccountId, sighting_id: str, *, password: str = "", join: UnitId | None = None
+    ) -> Claim | Denied:
+        """Open a claim on a unit in sight and start looking at it. `join`: see Claim."""
+        way = self._sights.way(sighting_id)
+        if way is None:
             return NOT_THERE
         if way.sighting.driven:
             return Denied("unit_not_driven", way.sighting.driven, 409)
-        if way.task is not None and not way.task.done() and not self._claims.wants(sighting_id):
+        if await self._store.units.by_sighting(sighting_id) is not None:
             return OWNED
-        claim = self._claims.open(account, way.sighting)
+        claim = self._claims.open(account, way.sighting, password=password, join=join)
         if isinstance(claim, Claim):
-            self._attend(way)
+            way.wake()
+            self._attend_claimed(sighting_id)
         return claim
 
     async def scan_now(self, account: AccountId, unit_id: UnitId) -> Denied | None:
@@ -241,53 +216,41 @@ class Watch:
         unit = await self._store.units.get(unit_id)
         if unit is None or unit.owner != account:
             return NOT_THERE
-        for known in unit.ways:
-            way = self._ways.get(known.sighting)
-            if way is not None and way.state is UnitState.READY:
-                way.asked.set()
-                return None
-        state, note = self.state(unit)
+        attended = self._attended.get(unit_id)
+        using = attended.attendant.using if attended is not None else None
+        if attended is not None and using is not None and using.state is UnitState.READY:
+            attended.attendant.scan_now()
+            return None
+        state, note = self._sights.state(unit)
         return Denied("unit_not_ready", note or f"The unit is not ready: it is {state}.", 409)
 
-    def removed(self, unit: Unit) -> None:
-        """Let go of a unit that is nobody's any more."""
-        for known in unit.ways:
-            way = self._ways.get(known.sighting)
-            if way is not None:
-                way.asked.set()
+    def lend(self, unit: Unit, until: Deadline | None) -> None:
+        """Let go of a unit until then, so that another app can have it; None takes it back."""
+        self._sights.lend(unit.id, until)
+        if until is not None:
+            left_s = (until.utc - self._clock.now().utc).total_seconds()
+            asyncio.get_running_loop().call_later(left_s, self.look_again, unit)
+        self.look_again(unit)
 
-    async def listing(self) -> tuple[Found, ...]:
-        """Return every unit in sight with its owner."""
-        found = []
-        for way in tuple(self._ways.values()):
-            unit = await self._owner(way.sighting)
-            s = way.sighting
-            found.append(
-                Found(
-                    sighting_id=s.id,
-                    model=s.model,
-                    via=s.via,
-                    address=s.address,
-                    state=way.state,
-                    owner=unit.owner if unit else None,
-                    unit=unit.id if unit else None,
-                    note=way.note or s.driven,
-                )
-            )
-        return tuple(found)
+    def trust(self, unit: Unit, sighting_id: str) -> None:
+        """Take up a suspended way again; its new pin is in the unit's row."""
+        way = self._sights.way(sighting_id)
+        if way is not None and way.state is UnitState.SUSPENDED:
+            way.step(units.Event.OWNER)
+            way.note = ""
+        self.look_again(unit)
 
-    def state(self, unit: Unit) -> tuple[UnitState, str]:
-        """Return the state of a registered unit over its best way, and a note for its owner."""
-        for known in unit.ways:
-            way = self._ways.get(known.sighting)
-            if way is not None:
-                return way.state, way.note
-        return UnitState.UNSEEN, ""
+    def look_again(self, unit: Unit) -> None:
+        """Try a unit at once: its owner changed something, or it is nobody's any more."""
+        for way in self._sights.of(unit):
+            way.wake()
+        self._tell(unit.id)
+        self._changed(unit)
 
-    def able(self, unit: Unit) -> Capabilities | None:
-        """Return what a registered unit can do; None before it was open for the first time."""
-        found = (self._ways.get(known.sighting) for known in unit.ways)
-        return next((way.able for way in found if way is not None and way.able is not None), None)
+    def using(self, unit: Unit) -> WayInSight | None:
+        """Return the way over which a unit is open now."""
+        attended = self._attended.get(unit.id)
+        return attended.attendant.using if attended is not None else None
 
     def _changed(self, unit: Unit | None) -> None:
         if unit is None:

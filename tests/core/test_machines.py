@@ -159,8 +159,11 @@ def test_a_unit_that_shows_another_pin_is_suspended_until_its_owner_acts() -> No
     from gateway.core.model import UnitState
 
     assert unit.step(UnitState.SEEN, unit.Event.PIN_MISMATCH) is UnitState.SUSPENDED
+    for event in set(unit.Event) - {unit.Event.OWNER}:
+        assert unit.step(UnitState.SUSPENDED, event) is UnitState.SUSPENDED
+    assert unit.step(UnitState.SUSPENDED, unit.Event.OWNER) is UnitState.SEEN
     with pytest.raises(KeyError):
-        unit.step(UnitState.SUSPENDED, unit.Event.OPENED)
+        unit.step(UnitState.UNSEEN, unit.Event.OPENED)
 
 
 @pytest.mark.parametrize("email", ["", "a", "@x", "a@", "a b@x", "a@x\n", "x" * 65 + "@y"])

@@ -31,6 +31,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "DisableTwoFactor": {"password": "not this one, not this one", "code": "000000", "held": 0},
     "OpenClaim": {"sighting": "usb:none"},
     "Rename": {"label": "Other"},
+    "WayPassword": {"way": "usb:none", "password": "0700"},
+    "NamedWay": {"way": "usb:none"},
+    "TrustWay": {"way": "usb:none", "shown": "somebody else"},
     "ScanSettings": {"resolution_dpi": 200, "colour": "gray", "paper": "a4", "jpeg_quality": 5},
     "NewDestination": {"kind": "folder", "label": "Other", "config": {"path": "/etc"}, "secrets": {}},
 }

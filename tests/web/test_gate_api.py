@@ -76,6 +76,9 @@ def plausible(house: House, row: Any) -> dict[str, Any] | None:
         "OpenClaim": {"sighting": "usb:iX500:1200753"},
         "ScanSettings": {"resolution_dpi": 200},
         "Rename": {"label": "Mine"},
+        "WayPassword": {"way": "usb:iX500:1200753", "password": "0700"},
+        "NamedWay": {"way": "usb:iX500:1200753"},
+        "TrustWay": {"way": "usb:iX500:1200753", "shown": "somebody else"},
         "NewDestination": folder,
     }
     return bodies[row.body.__name__]

@@ -9,10 +9,11 @@ from msgspec import Meta, Struct
 
 from gateway.core.model import Destination, Receipt
 from gateway.web.api.settings import Abilities, ScanSettings
-from gateway.work.catalogue import DeliveryView, ScanView, UnitView
+from gateway.work.catalogue import DeliveryView, ScanView
 from gateway.work.claim import Claim
 from gateway.work.outcomes import Grant
-from gateway.work.watch import Found
+from gateway.work.sights import Found
+from gateway.work.units import UnitView, WayView
 
 Time = Annotated[datetime, Meta(tz=True)]
 
@@ -62,7 +63,7 @@ class EnrolmentAnswer(Struct):
 
 
 class FoundAnswer(Struct):
-    """A unit in sight."""
+    """A unit in sight. `can_scan`: if not, `note` says why; `asks_password`: it did not take the one it was given."""
 
     id: str
     model: str
@@ -72,16 +73,36 @@ class FoundAnswer(Struct):
     owned: bool
     yours: bool
     note: str
+    serial: str
+    can_scan: bool
+    default_password: str
+    asks_password: bool
 
 
 class ClaimAnswer(Struct):
-    """A claim: press the unit's Scan button before `ends_at`. `why` says why it lapsed."""
+    """A claim: press the unit's Scan button before `ends_at`. `why` says why it lapsed, or what else to do."""
 
     id: str
     state: str
     ends_at: Time
     unit: str | None
     why: str
+
+
+class WayAnswer(Struct):
+    """One way to a unit. `expected`: the fingerprint it must show; `shown`: what it shows now."""
+
+    id: str
+    via: str
+    address: str
+    state: str
+    note: str
+    in_use: bool
+    expected: str
+    shown: str
+    takes_password: bool
+    password_set: bool
+    asks_password: bool
 
 
 class UnitAnswer(Struct):
@@ -95,6 +116,8 @@ class UnitAnswer(Struct):
     note: str
     settings: ScanSettings
     able: Abilities | None
+    ways: list[WayAnswer]
+    lent_until: Time | None
 
 
 class DestinationAnswer(Struct):
@@ -188,6 +211,10 @@ def found(row: Found, account: str) -> FoundAnswer:
         owned=row.owner is not None,
         yours=row.owner == account,
         note=row.note,
+        serial=row.serial,
+        can_scan=row.can_scan,
+        default_password=row.default_password,
+        asks_password=row.asks_password,
     )
 
 
@@ -201,7 +228,23 @@ def unit(row: UnitView) -> UnitAnswer:
     it, able = row.unit, row.able
     settings = ScanSettings(**asdict(it.settings))
     abilities = msgspec.convert(asdict(able), Abilities) if able else None
-    return UnitAnswer(it.id, it.label, it.model, it.since, row.state, row.note, settings, abilities)
+    return UnitAnswer(
+        id=it.id,
+        label=it.label,
+        model=it.model,
+        since=it.since,
+        state=row.state,
+        note=row.note,
+        settings=settings,
+        able=abilities,
+        ways=[_way(way) for way in row.ways],
+        lent_until=row.lent_until,
+    )
+
+
+def _way(row: WayView) -> WayAnswer:
+    told = asdict(row)
+    return WayAnswer(id=told.pop("sighting"), **told)
 
 
 def destination(row: Destination) -> DestinationAnswer:

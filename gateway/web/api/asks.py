@@ -47,9 +47,34 @@ class DisableTwoFactor(Struct, forbid_unknown_fields=True):
 
 
 class OpenClaim(Struct, forbid_unknown_fields=True):
-    """The `id` of a unit that GET /found lists."""
+    """The `id` of a unit that GET /found lists, and its password if that is not its default.
+
+    `unit`: one of your units, if this is another way to it.
+    """
 
     sighting: str
+    password: str = ""
+    unit: str = ""
+
+
+class WayPassword(Struct, forbid_unknown_fields=True):
+    """The password that a way to a unit asks for; "" for its default."""
+
+    way: str
+    password: str
+
+
+class NamedWay(Struct, forbid_unknown_fields=True):
+    """One way to a unit."""
+
+    way: str
+
+
+class TrustWay(Struct, forbid_unknown_fields=True):
+    """A way that was suspended, and what it shows now."""
+
+    way: str
+    shown: str
 
 
 class Rename(Struct, forbid_unknown_fields=True):

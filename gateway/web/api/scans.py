@@ -8,8 +8,7 @@ from gateway.core.model import DeliveryId, ScanId
 from gateway.web import context, problems
 from gateway.web.api import answers
 from gateway.web.api.bodies import done, reply
-from gateway.work.catalogue import NOT_FOUND
-from gateway.work.outcomes import Denied
+from gateway.work.outcomes import NOT_FOUND, Denied
 
 DEFAULT_LIMIT, LONGEST = 50, 200
 

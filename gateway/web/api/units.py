@@ -8,21 +8,22 @@ from gateway.web import context, problems
 from gateway.web.api import answers, asks
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.api.settings import ScanSettings
-from gateway.work.catalogue import NOT_FOUND
-from gateway.work.outcomes import Denied
+from gateway.work.outcomes import NOT_FOUND, Denied
 
 
 async def list_found(request: web.Request) -> web.Response:
     """List every unit in sight."""
     account = context.visitor(request).account.id
-    rows = await context.services(request).watch.listing()
+    rows = await context.services(request).sights.listing()
     return reply(answers.FoundList([answers.found(row, account) for row in rows]))
 
 
 async def open_claim(request: web.Request) -> web.Response:
     """Claim one unit in sight: its Scan button must be pressed within 60 seconds."""
     body = await read(request, asks.OpenClaim)
-    claim = context.services(request).watch.claim(context.visitor(request).account.id, body.sighting)
+    account, units = context.visitor(request).account.id, context.services(request).units
+    unit = UnitId(body.unit) if body.unit else None
+    claim = await units.claim(account, body.sighting, password=body.password, join=unit)
     return problems.response(claim) if isinstance(claim, Denied) else reply(answers.claim(claim), 201)
 
 
@@ -35,7 +36,7 @@ async def get_claim(request: web.Request) -> web.Response:
 
 async def list_units(request: web.Request) -> web.Response:
     """List the account's units."""
-    rows = await context.services(request).catalogue.units(context.visitor(request).account.id)
+    rows = await context.services(request).units.of(context.visitor(request).account.id)
     return reply(answers.UnitList([answers.unit(row) for row in rows]))
 
 
@@ -44,28 +45,28 @@ async def rename(request: web.Request) -> web.Response:
     body = await read(request, asks.Rename)
     rooms, account = context.services(request), context.visitor(request).account.id
     unit_id = UnitId(request.match_info["id"])
-    renamed = await rooms.catalogue.rename_unit(account, unit_id, body.label, peer=context.peer(request))
+    renamed = await rooms.units.rename(account, unit_id, body.label, peer=context.peer(request))
     if isinstance(renamed, Denied):
         return problems.response(renamed)
-    return reply(answers.unit(rooms.catalogue.view(renamed)))
+    return reply(answers.unit(rooms.units.view(renamed)))
 
 
 async def configure(request: web.Request) -> web.Response:
     """Set how a unit scans, from its next scan on."""
     body = await read(request, ScanSettings)
-    catalogue, account = context.services(request).catalogue, context.visitor(request).account.id
+    units, account = context.services(request).units, context.visitor(request).account.id
     settings = UnitSettings(**msgspec.structs.asdict(body))
-    configured = await catalogue.configure_unit(account, UnitId(request.match_info["id"]), settings)
+    configured = await units.configure(account, UnitId(request.match_info["id"]), settings)
     if isinstance(configured, Denied):
         return problems.response(configured)
-    return reply(answers.unit(catalogue.view(configured)))
+    return reply(answers.unit(units.view(configured)))
 
 
 async def remove(request: web.Request) -> web.Response:
     """Unregister a unit; the last one only while two-factor authentication is off."""
     account = context.visitor(request).account.id
     unit_id = UnitId(request.match_info["id"])
-    denied = await context.services(request).catalogue.remove_unit(account, unit_id, peer=context.peer(request))
+    denied = await context.services(request).units.remove(account, unit_id, peer=context.peer(request))
     return problems.response(denied) if denied else done()
 
 
@@ -73,4 +74,46 @@ async def scan(request: web.Request) -> web.Response:
     """Scan now, as if the unit's button had been pressed."""
     account = context.visitor(request).account.id
     denied = await context.services(request).watch.scan_now(account, UnitId(request.match_info["id"]))
+    return problems.response(denied) if denied else done()
+
+
+async def lend(request: web.Request) -> web.Response:
+    """Let another app have the unit for 10 minutes."""
+    return await _lent(request, lent=True)
+
+
+async def take_back(request: web.Request) -> web.Response:
+    """Take a unit back that was lent."""
+    return await _lent(request, lent=False)
+
+
+async def _lent(request: web.Request, *, lent: bool) -> web.Response:
+    account = context.visitor(request).account.id
+    denied = await context.services(request).units.lend(account, UnitId(request.match_info["id"]), lent=lent)
+    return problems.response(denied) if denied else done()
+
+
+async def set_password(request: web.Request) -> web.Response:
+    """Set the password that a way to a unit asks for."""
+    body = await read(request, asks.WayPassword)
+    account, unit_id = context.visitor(request).account.id, UnitId(request.match_info["id"])
+    units, peer = context.services(request).units, context.peer(request)
+    denied = await units.set_password(account, unit_id, body.way, body.password, peer=peer)
+    return problems.response(denied) if denied else done()
+
+
+async def trust(request: web.Request) -> web.Response:
+    """Take up a suspended way again, as what it shows now."""
+    body = await read(request, asks.TrustWay)
+    account, unit_id = context.visitor(request).account.id, UnitId(request.match_info["id"])
+    units, peer = context.services(request).units, context.peer(request)
+    denied = await units.trust(account, unit_id, body.way, body.shown, peer=peer)
+    return problems.response(denied) if denied else done()
+
+
+async def part(request: web.Request) -> web.Response:
+    """Take a way from a unit that has others."""
+    body = await read(request, asks.NamedWay)
+    account, unit_id = context.visitor(request).account.id, UnitId(request.match_info["id"])
+    denied = await context.services(request).units.part(account, unit_id, body.way, peer=context.peer(request))
     return problems.response(denied) if denied else done()

@@ -6,8 +6,7 @@ from gateway.core.model import DestinationId, Level
 from gateway.destinations.registry import KINDS, Kind
 from gateway.web import context, problems, render
 from gateway.web.origins import posted
-from gateway.work.catalogue import NOT_FOUND
-from gateway.work.outcomes import Denied
+from gateway.work.outcomes import NOT_FOUND, Denied
 
 
 async def show(request: web.Request) -> web.Response:

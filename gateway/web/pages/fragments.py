@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.web import problems, render
 from gateway.web.pages import shown
-from gateway.work.catalogue import NOT_FOUND
+from gateway.work.outcomes import NOT_FOUND
 
 
 async def units(request: web.Request) -> web.Response:

@@ -39,7 +39,7 @@ def outcome(view: ScanView) -> str:
 
 async def units(request: web.Request) -> dict[str, Any]:
     """Return what the list of units shows."""
-    rows = await context.services(request).catalogue.units(context.visitor(request).account.id)
+    rows = await context.services(request).units.of(context.visitor(request).account.id)
     return {"units": rows, "states": texts.UNIT_STATES}
 
 
@@ -82,8 +82,13 @@ async def account(request: web.Request) -> dict[str, Any]:
 
 async def found(request: web.Request) -> dict[str, Any]:
     """Return what the list of scanners in sight shows."""
-    rows = await context.services(request).watch.listing()
-    return {"found": rows, "account": context.visitor(request).account.id, "states": texts.UNIT_STATES}
+    account = context.visitor(request).account.id
+    return {
+        "found": await context.services(request).sights.listing(),
+        "account": account,
+        "mine": [row.unit for row in await context.services(request).units.of(account)],
+        "vias": texts.VIAS,
+    }
 
 
 async def claim(request: web.Request) -> dict[str, Any] | None:
@@ -93,4 +98,4 @@ async def claim(request: web.Request) -> dict[str, Any] | None:
     if row is None:
         return None
     left_s = max(0, round((row.ends_at - rooms.clock.now().utc).total_seconds()))
-    return {"claim": row, "left_s": left_s}
+    return {"claim": row, "left_s": left_s, "way": rooms.sights.way(row.sighting)}
