@@ -1,6 +1,6 @@
 """A dialogue with a device is a generator: it yields requests and receives replies. No I/O, no clock."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -44,5 +44,30 @@ def run(
             continue
         try:
             answer = exchange(step)
+        except Exception as raised:  # noqa: BLE001 - handed to the flow, which raises it again if it has no use for it
+            error = raised
+
+
+async def walk(
+    flow: "Flow[Request, Reply, Result]",
+    exchange: Callable[[Request], Awaitable[Reply]],
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+) -> Result:
+    """Run a flow to its result over an `exchange` that is awaited; otherwise as `run`."""
+    answer: Reply | None = None
+    error: Exception | None = None
+    while True:
+        try:
+            step = flow.throw(error) if error is not None else flow.send(answer)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        answer, error = None, None
+        if isinstance(step, Pause):
+            await sleep(step.seconds)
+            continue
+        try:
+            answer = await exchange(step)
         except Exception as raised:  # noqa: BLE001 - handed to the flow, which raises it again if it has no use for it
             error = raised

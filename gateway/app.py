@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from zeroconf import InterfaceChoice
+from zeroconf.asyncio import AsyncZeroconf
+
 from drivers.port import Finder, Sighting
 from drivers.usb.finder import UsbFinder
+from drivers.vens.air import Ports as VensPorts
+from drivers.vens.finder import VensFinder
 from gateway.clock import Clock, SystemClock
 from gateway.core.account import fold_email
 from gateway.core.model import Unit
 from gateway.destinations.net import Guard
 from gateway.documents.worker import Worker
-from gateway.settings import Registration, Settings, Usb
+from gateway.settings import Network, Registration, Settings
 from gateway.store.spool import Spool
 from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
@@ -42,6 +47,8 @@ from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
 from gateway.work.units import Units
 from gateway.work.watch import Watch
+
+VENS_TOKEN_BYTES = 6  # protocols/scansnap-wifi-vens.md 2.2: as long as a MAC address
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +81,13 @@ async def build(
     *,
     clock: Clock | None = None,
     usb_backend: object | None = None,
+    vens_ports: tuple[int, int] | None = None,
     finders: Sequence[Finder] | None = None,
 ) -> AsyncIterator[App]:
-    """Build the daemon from its settings; demonstration and tests pass other collaborators to the same function."""
+    """Build the daemon from its settings; demonstration and tests pass other collaborators to the same function.
+
+    `vens_ports`: where simulated units listen and advertise; `finders`: these doors, and no others.
+    """
     clock = clock or SystemClock()
     _private_folder(settings.paths.state)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -85,18 +96,52 @@ async def build(
         stack.enter_context(_alone(settings.paths.state))
         store = await open_store(settings.paths.state / "gateway.sqlite3")
         stack.push_async_callback(store.close)
-        yield _wire(settings, clock, device, store, finders or (_usb(usb_backend, clock, settings.usb),))
+        if finders is None:
+            zeroconf = await _mdns(settings.network) if settings.network.find else None
+            if zeroconf is not None:
+                stack.push_async_callback(zeroconf.async_close)
+            finders = _doors(settings, clock, device, usb_backend, VensPorts(*vens_ports or ()), zeroconf)
+        yield _wire(settings, clock, device, store, finders)
 
 
-def _usb(backend: object | None, clock: Clock, settings: Usb) -> Finder:
+async def _mdns(network: Network) -> AsyncZeroconf | None:
+    """Speak mDNS; without it scanners are found by broadcast and at their addresses only."""
+    interfaces = list(network.mdns) or InterfaceChoice.All
+    try:
+        return AsyncZeroconf(interfaces=interfaces)
+    except OSError as error:
+        log.warning("no mDNS on this machine: %s", error.strerror or error)
+        return None
+
+
+def _doors(
+    settings: Settings,
+    clock: Clock,
+    device: DeviceKey,
+    usb_backend: object | None,
+    vens_ports: VensPorts,
+    zeroconf: AsyncZeroconf | None,
+) -> tuple[Finder, ...]:
+    """Return the doors: USB, and on the network ScanSnap Wi-Fi, eSCL and, for names only, SNMP."""
+
     def now() -> datetime:
         return clock.now().utc
 
-    def number(digits: str) -> int:
-        return int(digits, 16)
+    usb = UsbFinder(usb_backend, now, also=frozenset(_usb_ids(pair) for pair in settings.usb.also))
+    network = settings.network
+    if not network.find:
+        return (usb,)
+    hosts = tuple(address for address in network.addresses if ":" not in address)
+    token = device.derive("vens token")[:VENS_TOKEN_BYTES]
+    return (
+        usb,
+        VensFinder(token=token, now=now, broadcast=network.broadcast, hosts=hosts, ports=vens_ports),
+    )
 
-    pairs = (ids.split(":") for ids in settings.also)
-    return UsbFinder(backend, now, also=frozenset((number(vendor), number(product)) for vendor, product in pairs))
+
+def _usb_ids(pair: str) -> tuple[int, int]:
+    vendor, product = pair.split(":")
+    return int(vendor, 16), int(product, 16)
 
 
 def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, finders: Sequence[Finder]) -> App:
@@ -125,7 +170,7 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         claims=claims,
         hub=hub,
         scan=intake.scan,
-        register=register,
+        register=register if settings.registration.policy != "press" else None,
     )
     units = Units(clock=clock, store=store, watch=watch, sights=sights, claims=claims, hub=hub)
     gatekeeper = Gatekeeper(clock=clock, store=store, keyring=keyring)

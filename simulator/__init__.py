@@ -4,6 +4,8 @@
     scanner.py   paper, button, cover; no wire       sheets.py    the printed pages      faults.py   what goes wrong
     scsi/        the command set: its own codec and the state machine behind it
     usb/         a USB/IP server, and the pyusb backend that talks to it
+    escl/        an office machine's HTTP, and its name by mDNS
+    snmp/        an agent that says what the unit is
     panel.py     HTTP for a person and for scripts   app.py       all of it, running     fixture.py  for pytest
     demo.py      the one bridge to the gateway       sinks.py     destinations that record
 

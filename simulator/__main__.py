@@ -93,6 +93,8 @@ async def _serve(fleet: Fleet, panel_port: int, usbip_port: int, *, attach: bool
         host, port = simulation.usbip_address
         for unit in simulation.units.values():
             print(f"unit    {unit.id}: ScanSnap {unit.model.name}, serial {unit.spec.serial}, {unit.sheets} sheets")
+        for id_, url in simulation.escl_urls.items():
+            print(f"eSCL    {url}  ({id_})")
         if attach:
             for number in range(1, len(simulation.units) + 1):
                 print(f"attach  usbip --tcp-port {port} attach -r {host} -b 1-{number}")

@@ -2,24 +2,38 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+from simulator.escl.announce import Announcement
+from simulator.escl.server import EsclServer
 from simulator.fleet import Fleet
 from simulator.panel import Panel
 from simulator.scanner import VirtualScanner
+from simulator.snmp.agent import SnmpAgent
 from simulator.usb.backend import UsbIpBackend
 from simulator.usb.device import ScanSnapUsb
 from simulator.usb.server import UsbIpServer
 from simulator.usb.umockdev.bus import UmockdevBus
+from simulator.vens.server import VensAir
+from simulator.vens.wire import Ports
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What runs: the units by id, where USB/IP listens, and the panel's URL."""
+    """What runs: the units by id, where USB/IP listens, the panel's URL, and eSCL and SNMP by the unit's id."""
 
     units: dict[str, VirtualScanner]
     usbip_address: tuple[str, int]
     panel_url: str
+    escl: dict[str, EsclServer] = field(default_factory=dict)
+    snmp: dict[str, SnmpAgent] = field(default_factory=dict)
+    air: VensAir | None = None
+
+    @property
+    def escl_urls(self) -> dict[str, str]:
+        """Return the base URL of each eSCL service by the unit's id."""
+        return {id_: server.url for id_, server in self.escl.items()}
 
     def unit(self, id_: str) -> VirtualScanner:
         """Return a unit; KeyError if there is none of this id."""
@@ -54,7 +68,9 @@ async def beneath(fleet: Fleet, *, panel_port: int = 0) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
-async def running(fleet: Fleet, *, panel_port: int = 0, usbip_port: int = 0) -> AsyncIterator[Simulation]:
+async def running(
+    fleet: Fleet, *, panel_port: int = 0, usbip_port: int = 0, vens_ports: Ports | None = None
+) -> AsyncIterator[Simulation]:
     """Run a fleet on loopback; port 0 takes any free one. OSError if a port is taken."""
     units = {spec.id: VirtualScanner(spec) for spec in fleet.units}
     async with AsyncExitStack() as stack:
@@ -64,4 +80,33 @@ async def running(fleet: Fleet, *, panel_port: int = 0, usbip_port: int = 0) -> 
         panel = Panel(units)
         stack.push_async_callback(panel.close)
         await panel.start(panel_port)
-        yield Simulation(units, server.address, panel.url)
+        escl = await _escl(units, stack)
+        snmp = await _snmp(units, stack)
+        air = VensAir((unit for unit in units.values() if unit.spec.wifi), vens_ports or Ports())
+        stack.push_async_callback(air.close)
+        await air.start()
+        yield Simulation(units, server.address, panel.url, escl, snmp, air)
+
+
+async def _escl(units: dict[str, VirtualScanner], stack: AsyncExitStack) -> dict[str, EsclServer]:
+    """Start the eSCL service of each unit that has one, and announce those that are to be found."""
+    servers = {id_: EsclServer(unit, unit.spec.escl) for id_, unit in units.items() if unit.spec.escl}
+    for server in servers.values():
+        stack.push_async_callback(server.close)
+        await server.start()
+        if server.spec.announced:
+            announcement = Announcement(server)
+            stack.push_async_callback(announcement.close)
+            await announcement.start()
+    return servers
+
+
+async def _snmp(units: dict[str, VirtualScanner], stack: AsyncExitStack) -> dict[str, SnmpAgent]:
+    """Start the SNMP agent of each unit that has one."""
+    agents = {}
+    for id_, unit in units.items():
+        if unit.spec.snmp:
+            agents[id_] = agent = SnmpAgent(unit.spec.snmp, powered=partial(getattr, unit, "on_net"))
+            stack.push_async_callback(agent.close)
+            await agent.start()
+    return agents

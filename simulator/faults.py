@@ -35,6 +35,7 @@ class FaultKind(StrEnum):
     STALL = "stall"
     UNPLUG = "unplug"
     UNPLUG_MID_PAGE = "unplug_mid_page"
+    WIFI_DROP = "wifi_drop"  # in mid-page, until it is restored
 
 
 # The paper stays where it is until somebody opens the cover (which COVER itself does).
@@ -53,7 +54,9 @@ IN_THE_PATH = frozenset(
 REFUSALS = frozenset({FaultKind.WIFI, FaultKind.STOP_BUTTON, FaultKind.BATTERY, FaultKind.NOT_READY, FaultKind.ASLEEP})
 AT_FEED = IN_THE_PATH | REFUSALS
 # Only the blocks of an image have these.
-OF_IMAGES = frozenset({FaultKind.TRUNCATED_JPEG, FaultKind.WRONG_RESIDUE, FaultKind.UNPLUG_MID_PAGE})
+OF_IMAGES = frozenset(
+    {FaultKind.TRUNCATED_JPEG, FaultKind.WRONG_RESIDUE, FaultKind.UNPLUG_MID_PAGE, FaultKind.WIFI_DROP}
+)
 _MOST_TIMES = 1000
 _MAX_DELAY_S = 600.0
 

@@ -17,7 +17,9 @@ MAX_SHEETS = 1000  # more than any feeder takes; bounds what a mistyped number c
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _LABEL = re.compile(r"[A-Z0-9]{4,32}", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII | re.IGNORECASE)
+_OID = re.compile(r"[0-2]\.[0-9]{1,2}(\.[0-9]{1,9}){1,32}", re.ASCII)
 _LONGEST_PASSWORD = 16
+_LONGEST_SNMP_TEXT = 255  # DisplayString
 _MAX_SERIAL = 0xFFFF_FFFF
 _MAX_FEED_S = 600.0
 _MAX_BUSY_POLLS = 100
@@ -93,12 +95,45 @@ class Escl:
 
 
 @dataclass(frozen=True, slots=True)
+class Snmp:
+    """What a unit's SNMP agent says; "" leaves a value out, or empty where every agent has it.
+
+    `address`: in 127.0.0.0/8; `port` 0: any free one; `description`, `object_id`, `name`: sysDescr, sysObjectID and
+    sysName; `mac`: ifPhysAddress of its card; `device`: hrDeviceDescr; `serial`: prtGeneralSerialNumber; `device_id`:
+    its IEEE 1284 id ("MFG:..;MDL:..;").
+    """
+
+    address: str = "127.0.0.1"
+    port: int = 0
+    community: str = "public"
+    description: str = ""
+    object_id: str = "1.3.6.1.4.1.211.1"  # below Fujitsu's number
+    name: str = ""
+    mac: str = ""
+    device: str = ""
+    serial: str = ""
+    device_id: str = ""
+
+    def __post_init__(self) -> None:
+        _own_address(self.address)
+        _whole("snmp", "port", self.port, 0xFFFF)
+        for name in ("community", "description", "name", "device", "serial", "device_id"):
+            text = getattr(self, name)
+            if not isinstance(text, str) or len(text.encode()) > _LONGEST_SNMP_TEXT:
+                raise FleetError(f"snmp.{name}: text of at most {_LONGEST_SNMP_TEXT} bytes")
+        if not isinstance(self.object_id, str) or not _OID.fullmatch(self.object_id):
+            raise FleetError(f"snmp.object_id {self.object_id!r}: numbers and dots, 1.3.6.1.4.1.211.1")
+        if not isinstance(self.mac, str) or not (self.mac == "" or _MAC.fullmatch(self.mac)):
+            raise FleetError(f"snmp.mac {self.mac!r}: six pairs of hexadecimal digits, 00:80:92:01:02:03")
+
+
+@dataclass(frozen=True, slots=True)
 class UnitSpec:
     """One unit; FleetError if a value is out of its range.
 
     `serial` is what GET DEVICE ID answers; `sheets` lie in the feeder at the start; `feed_s` is the time of one sheet
     (None: the model's own speed); `busy_polls` is how often each side answers "no data yet" before it is ready;
-    `paper` is what the sheets are. `usb`, `wifi`, `escl`: the ways to reach it.
+    `paper` is what the sheets are. `usb`, `wifi`, `escl`: the ways to reach it; `snmp`: an agent that tells of it.
     """
 
     id: str
@@ -111,6 +146,7 @@ class UnitSpec:
     usb: bool = True
     wifi: Wifi | None = None
     escl: Escl | None = None
+    snmp: Snmp | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
@@ -220,10 +256,10 @@ def _unit(row: dict[str, Any]) -> UnitSpec:
     return UnitSpec(**row)
 
 
-_WAYS: dict[str, Callable[..., Wifi | Escl]] = {"wifi": Wifi, "escl": Escl}
+_WAYS: dict[str, Callable[..., Wifi | Escl | Snmp]] = {"wifi": Wifi, "escl": Escl, "snmp": Snmp}
 
 
-def _way(unit: object, way: str, make: Callable[..., Wifi | Escl], table: object) -> Wifi | Escl:
+def _way(unit: object, way: str, make: Callable[..., Wifi | Escl | Snmp], table: object) -> Wifi | Escl | Snmp:
     if not isinstance(table, dict):
         raise FleetError(f"{unit}: {way} is a table")
     try:

@@ -2,6 +2,7 @@
 
     GET  /units                                  all units
     POST /units/{id}/load   {"sheets": 5, "paper": "a4"}
+    POST /units/{id}/glass  {"paper": "a4"}      POST /units/{id}/glass  {"paper": null}: taken off
     POST /units/{id}/press
     POST /units/{id}/cover  {"open": true}       POST /units/{id}/lid    {"open": false}
     POST /units/{id}/plug   {"plugged": false}
@@ -106,6 +107,17 @@ def _load(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
         raise BadInput(str(error)) from error
 
 
+def _glass(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
+    paper = body.get("paper", "a4")
+    if paper is None:
+        unit.take_off_glass()
+        return
+    try:
+        unit.put_on_glass(str(paper))
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
 def _press(unit: VirtualScanner, _body: Mapping[str, Any]) -> None:
     unit.press()
 
@@ -163,6 +175,7 @@ def _fault(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
 
 _ACTIONS: dict[str, Action] = {
     "load": _load,
+    "glass": _glass,
     "press": _press,
     "cover": _cover,
     "lid": _lid,
@@ -205,6 +218,8 @@ def _state(unit: VirtualScanner) -> dict[str, Any]:
         "model": unit.model.name,
         "serial": unit.spec.serial,
         "sheets": unit.sheets,
+        "has_glass": unit.has_glass,
+        "on_glass": unit.on_glass is not None,
         "plugged": unit.plugged,
         "lid_is_power": unit.model.lid_is_power,
         "cover_open": unit.cover_open,

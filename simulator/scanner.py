@@ -62,15 +62,23 @@ class VirtualScanner:
         self.pressed_once = False
         self.polls = 0
         self.in_path: Sheet | None = None
+        self.on_glass: Sheet | None = None
         self.stuck: FaultKind | None = None
         self.delivered: list[Delivered] = []
         self.errors: list[str] = []
         self.log: deque[Event] = deque(maxlen=_LOG_LENGTH)
         self.on_plug: list[Callable[[], None]] = []
+        self.on_air: list[Callable[[], None]] = []
+        self.on_press: list[Callable[[], None]] = []
+        self.powered = True
+        self.presses = self.heeded_presses = 0
+        self._wifi_up = True
+        self._address = spec.wifi.address if spec.wifi else ""
         self._now_s = now_s
         self._hopper: deque[Sheet] = deque()
         self._batch = 0
         self._released_at_s = 0.0
+        self._seen_by: set[str] = set()
         self._armed: list[_Armed] = []
         self._due: list[_Armed] = []
         if spec.sheets:
@@ -87,14 +95,24 @@ class VirtualScanner:
         return len(self._hopper)
 
     @property
+    def has_glass(self) -> bool:
+        """Tell whether it has a glass to lay paper on."""
+        return self.spec.escl is not None and self.spec.escl.platen
+
+    @property
+    def on_net(self) -> bool:
+        """Tell whether it can be reached by network; without a USB cable it is the mains that `unplug` pulls."""
+        return self.powered and self._wifi_up and (self.plugged or self.spec.usb)
+
+    @property
     def feed_s(self) -> float:
         """Return the time that one sheet takes."""
         return self.model.feed_s if self.spec.feed_s is None else self.spec.feed_s
 
     @property
     def button_down(self) -> bool:
-        """Tell whether the Scan button is held."""
-        return self._now_s() < self._released_at_s
+        """Tell whether the Scan button is held, and no host has seen it yet."""
+        return self._now_s() < self._released_at_s and not self._seen_by
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -118,14 +136,32 @@ class VirtualScanner:
         self._hopper.clear()
         self.note("sheets taken out")
 
+    def put_on_glass(self, paper: str = "a4") -> Sheet:
+        """Put one new sheet face down on the glass, a batch of its own; what lay there is taken off."""
+        if paper not in PAPERS:
+            raise ValueError(f"there is no paper {paper!r}; known are {', '.join(PAPERS)}")
+        self._batch += 1
+        self.on_glass = Sheet(self.id, self._batch, 1, paper)
+        self.note("a sheet put on the glass")
+        return self.on_glass
+
+    def take_off_glass(self) -> None:
+        """Leave the glass empty."""
+        self.on_glass = None
+        self.note("the glass is empty")
+
     def press(self) -> None:
-        """Press Scan: down until a status poll has seen it, 2 s at the most."""
-        if not self.plugged:
+        """Press Scan: down until a status poll has seen it, 2 s at the most; over Wi-Fi its host is told."""
+        if not self.plugged and not self.address:
             self.note("Scan pressed; the unit has no power")
             return
         self.pressed_once = True
+        self._seen_by.clear()
+        self.presses += 1
         self._released_at_s = self._now_s() + _HOLD_S
         self.note("Scan pressed")
+        for listener in list(self.on_press):
+            listener()
 
     def open_cover(self) -> None:
         """Open the cover; a sheet that is stuck goes back on top of the feeder."""
@@ -144,27 +180,60 @@ class VirtualScanner:
             self.note("cover closed")
 
     def close_lid(self) -> None:
-        """Close the lid; most models are then off, and off the bus."""
+        """Close the lid; most models are then off, off the bus and off the air."""
         self.note("lid closed")
         if self.model.lid_is_power:
-            self.unplug()
+            self.power_off()
 
     def open_lid(self) -> None:
         """Open the lid; most models switch themselves on."""
         self.note("lid opened")
         if self.model.lid_is_power:
+            self.powered = True
             self.plug()
+            self._tell(self.on_air)
+
+    def power_off(self) -> None:
+        """Take the unit's power: it is off the bus and off the air."""
+        self.powered = False
+        self.unplug()
+        self._tell(self.on_air)
+
+    def power_on(self) -> None:
+        """Give the unit its power again; its cable is put in, too."""
+        self.powered = True
+        self.plug()
+        self._tell(self.on_air)
+
+    def drop_wifi(self) -> None:
+        """Lose the Wi-Fi: connections break off, nothing is answered."""
+        self._wifi_up = False
+        self.note("Wi-Fi lost")
+        self._tell(self.on_air)
+
+    def restore_wifi(self) -> None:
+        """Have the Wi-Fi again."""
+        self._wifi_up = True
+        self.note("Wi-Fi restored")
+        self._tell(self.on_air)
+
+    def move(self, address: str) -> None:
+        """Get another address by DHCP; the old one is dead at once."""
+        self._address = address
+        self.note(f"new address {address}")
+        self._tell(self.on_air)
 
     def unplug(self) -> None:
         """Pull the cable: everything that the unit remembers is lost, paper in the path falls out."""
         if self.plugged:
             self.plugged = False
-            self.in_path = None
-            self.stuck = None
-            self._due.clear()
-            self._released_at_s = 0.0
+            if not self.address:  # it may live on, and scan, over Wi-Fi
+                self.in_path = None
+                self.stuck = None
+                self._due.clear()
+                self._released_at_s = 0.0
             self.note("unplugged")
-            self._tell()
+            self._tell(self.on_plug)
 
     def plug(self) -> None:
         """Put the cable in again."""
@@ -172,7 +241,7 @@ class VirtualScanner:
             self.plugged = True
             self.pressed_once = False
             self.note("plugged in")
-            self._tell()
+            self._tell(self.on_plug)
 
     def inject(self, fault: Fault) -> None:
         """Arm a fault for a sheet or a command to come."""
@@ -182,11 +251,20 @@ class VirtualScanner:
 
     # --- what the electronics do
 
-    def poll_button(self) -> bool:
-        """Return whether the button is down; a press that was seen is over."""
+    @property
+    def address(self) -> str:
+        """Return where the unit is on the air; "" while it is not there."""
+        return self._address if self.powered and self._wifi_up else ""
+
+    def heeded(self) -> None:
+        """Note that a scan answers every press so far: nobody is told of them any more."""
+        self.heeded_presses = self.presses
+
+    def poll_button(self, via: str = "usb") -> bool:
+        """Return whether the button is down; a press that was seen is over for whoever looks that way."""
         self.polls += 1
-        down = self.button_down
-        self._released_at_s = 0.0
+        down = self._now_s() < self._released_at_s and via not in self._seen_by
+        self._seen_by.add(via)
         return down
 
     def feed(self, *, detect_double: bool = True) -> Sheet | FaultKind:
@@ -290,6 +368,6 @@ class VirtualScanner:
             self.in_path = None
             self.note("the sheet is put back into the feeder")
 
-    def _tell(self) -> None:
-        for listener in list(self.on_plug):
+    def _tell(self, listeners: list[Callable[[], None]]) -> None:
+        for listener in list(listeners):
             listener()

@@ -21,8 +21,8 @@ Dialogue: TypeAlias = Flow[Command, Reply, Result]
 
 _BUSY_PAUSE_S = 0.2  # SANE repeats a busy command after 0.1 to 0.5 s
 _READY_PAUSE_S = 0.5  # SANE's step for RIC and lamp, 120 times
-_LONG_BUDGET_S = 60.0  # lamp warm-up, paper motion and image memory; SANE gives up then, too
-_SHORT_BUDGET_S = 2.0  # a question about the unit itself is answered at once, or another job holds it
+LONG_BUDGET_S = 60.0  # lamp warm-up, paper motion and image memory; SANE gives up then, too
+SHORT_BUDGET_S = 2.0  # a question about the unit itself is answered at once, or another job holds it
 _READY_TRIES = 3  # SANE's tries for TEST UNIT READY
 _ATTENTIONS = 4  # a reset or a wake-up each costs one repeat; more in a row is a fault
 
@@ -52,23 +52,23 @@ class Block:
 
 def identify() -> Dialogue[Identity]:
     """Ask a unit who it is; Refused if it is no Fujitsu scanner."""
-    inquiry = blocks.Inquiry.decode((yield from _ask(wire.inquiry(), _SHORT_BUDGET_S)).data)
-    vpd = blocks.Vpd.decode((yield from _ask(wire.inquiry_vpd(), _SHORT_BUDGET_S)).data)
-    yield from _ask(wire.get_device_id(), _SHORT_BUDGET_S)
-    serial = blocks.decode_device_id((yield from _ask(wire.read_device_id(), _SHORT_BUDGET_S)).data)
+    inquiry = blocks.Inquiry.decode((yield from ask(wire.inquiry(), SHORT_BUDGET_S)).data)
+    vpd = blocks.Vpd.decode((yield from ask(wire.inquiry_vpd(), SHORT_BUDGET_S)).data)
+    yield from ask(wire.get_device_id(), SHORT_BUDGET_S)
+    serial = blocks.decode_device_id((yield from ask(wire.read_device_id(), SHORT_BUDGET_S)).data)
     return Identity(inquiry, vpd, serial)
 
 
 def status() -> Dialogue[blocks.HardwareStatus]:
     """Poll hopper, cover and button: one command."""
-    return blocks.HardwareStatus.decode((yield from _ask(wire.hardware_status(), _SHORT_BUDGET_S)).data)
+    return blocks.HardwareStatus.decode((yield from ask(wire.hardware_status(), SHORT_BUDGET_S)).data)
 
 
 def ready() -> Dialogue[None]:
     """Wait until the unit is ready. A unit that wakes up may let the first tries go unanswered."""
     for left in reversed(range(_READY_TRIES)):
         try:
-            yield from _ask(wire.test_unit_ready())
+            yield from ask(wire.test_unit_ready())
         except Unreachable:
             if not left:
                 raise
@@ -83,17 +83,17 @@ def begin_batch(job: Job) -> Dialogue[None]:
     """
     model = job.model
     if job.select_adf:
-        yield from _ask(wire.use_adf())
+        yield from ask(wire.use_adf())
     if model.pre_read:
-        yield from _ask(wire.send_diagnostic(blocks.pre_read(job.window)))
+        yield from ask(wire.send_diagnostic(blocks.pre_read(job.window)))
     for page in model.mode_pages:
         yield from _set(page, job.settings.get(page, b""))  # the others: the unit's own defaults
-    yield from _ask(wire.set_window(job.window.encode(job.sides)))
+    yield from ask(wire.set_window(job.window.encode(job.sides)))
     if job.lut_entries:
-        yield from _ask(wire.send_lut(tables.lut(job.lut_entries)))
+        yield from ask(wire.send_lut(tables.lut(job.lut_entries)))
     if model.q_table:
-        yield from _ask(wire.send_q_table(tables.q_table()))
-    yield from _ask(wire.lamp_on(), pause_s=_READY_PAUSE_S)
+        yield from ask(wire.send_q_table(tables.q_table()))
+    yield from ask(wire.lamp_on(), pause_s=_READY_PAUSE_S)
     if model.ghs_before_feed and (yield from status()).hopper_empty:
         raise PaperError(PaperFault.EMPTY, "The feeder is empty: load paper")
 
@@ -101,19 +101,19 @@ def begin_batch(job: Job) -> Dialogue[None]:
 def feed(job: Job) -> Dialogue[bool]:
     """Load the next sheet; False when the hopper is empty."""
     try:
-        yield from _ask(wire.feed())
+        yield from ask(wire.feed())
     except PaperError as fault:
         if fault.kind is PaperFault.EMPTY:
             return False
         raise
     if job.model.tur_after_feed:
-        yield from _ask(wire.test_unit_ready())
+        yield from ask(wire.test_unit_ready())
     return True
 
 
 def start_sheet(job: Job) -> Dialogue[None]:
     """Start the sheet that was fed."""
-    yield from _ask(wire.scan(job.sides))
+    yield from ask(wire.scan(job.sides))
 
 
 def open_side(job: Job, side: WindowId) -> Dialogue[Opened]:
@@ -126,7 +126,7 @@ def open_side(job: Job, side: WindowId) -> Dialogue[Opened]:
         byte_count=header.row_bytes * size.height_px if header and size else 0,
     )
     try:
-        yield from _ask(wire.image_ready(side, opened.block_bytes), pause_s=_READY_PAUSE_S)
+        yield from ask(wire.image_ready(side, opened.block_bytes), pause_s=_READY_PAUSE_S)
     except PaperError as fault:
         if fault.kind in _HALTING:
             raise
@@ -140,10 +140,10 @@ def read_block(opened: Opened, side: WindowId) -> Dialogue[Block]:
     command = wire.read_image(side, opened.block_bytes)
     waited_s = 0.0
     while True:
-        block = _block(command, (yield from _ask(command)))
+        block = _block(command, (yield from ask(command)))
         if block.data or block.end:
             return block
-        if waited_s >= _LONG_BUDGET_S:
+        if waited_s >= LONG_BUDGET_S:
             raise Unreachable("The scanner stopped sending the page: check it, then scan again")
         yield Pause(_BUSY_PAUSE_S, "no data yet")
         waited_s += _BUSY_PAUSE_S
@@ -156,7 +156,7 @@ def finish_batch(model: Model) -> Dialogue[None]:
     """
     failure: DriverError | None = None
     try:
-        yield from _ask(wire.cancel())
+        yield from ask(wire.cancel())
     except DriverError as raised:
         failure = raised
     if ModePage.BUFFERING in model.mode_pages:
@@ -198,7 +198,7 @@ def _row_px(job: Job, size: blocks.PixelSize | None) -> int:
 
 def _pixel_size(side: WindowId) -> Dialogue[blocks.PixelSize | None]:
     try:
-        return blocks.PixelSize.decode((yield from _ask(wire.read_pixel_size(side))).data)
+        return blocks.PixelSize.decode((yield from ask(wire.read_pixel_size(side))).data)
     except (MisuseError, PeerError):
         return None
 
@@ -207,12 +207,12 @@ def _set(page: ModePage, settings: bytes) -> Dialogue[None]:
     """Set a mode page. A unit may lack one: it then scans without that setting."""
     command = wire.mode_select(blocks.mode_page(int(page, 16), settings))
     try:
-        yield from _ask(command)
+        yield from ask(command)
     except MisuseError:
         return
 
 
-def _ask(command: Command, budget_s: float = _LONG_BUDGET_S, *, pause_s: float = _BUSY_PAUSE_S) -> Dialogue[Reply]:
+def ask(command: Command, budget_s: float = LONG_BUDGET_S, *, pause_s: float = _BUSY_PAUSE_S) -> Dialogue[Reply]:
     """Yield a command until the unit is done with it; raise what its sense stands for."""
     waited_s = 0.0
     attentions = 0

@@ -25,6 +25,11 @@ class Opcode(IntEnum):
     SEND = 0x2A
     OBJECT_POSITION = 0x31
     HARDWARE_STATUS = 0xC2
+    SCAN_PARAMETERS = 0xD4
+    START_JOB = 0xD5
+    END_JOB = 0xD6
+    CANCEL_READ = 0xD8
+    FEED = 0xE0
     SCANNER_CONTROL = 0xF1
 
 

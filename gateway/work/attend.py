@@ -148,7 +148,7 @@ class Attendant:
             while True:
                 news = asyncio.ensure_future(self._news_within(self._patience_s()))
                 await _first(coming, news)
-                if not await self._wanted() or way not in self._ways():
+                if not await self._wanted() or way not in self._ways() or not await self._pin_holds(way):
                     return None
                 if coming.done():
                     await self._pressed(way, scanner, coming.result())

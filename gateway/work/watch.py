@@ -26,6 +26,7 @@ from gateway.work.outcomes import Denied
 from gateway.work.record import entry
 from gateway.work.sights import Sights
 
+LATE_S = 5.0
 NOT_THERE = Denied("unit_not_found", "No such unit is in sight.", 404)
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Watch:
         claims: Claims,
         hub: Hub,
         scan: Scan,
-        register: Register,
+        register: Register | None,
     ) -> None:
         self._clock = clock
         self._finders = finders
@@ -79,6 +80,8 @@ class Watch:
             for finder in self._finders:
                 what = f"finder {type(finder).__name__}"
                 group.create_task(lasting(what, partial(self._find, finder)), name=what)
+            if self._register is not None:
+                group.create_task(lasting("registering", self._register_late), name="registering")
 
     async def _find(self, finder: Finder) -> None:
         async with aclosing(finder.sightings()) as sightings:
@@ -90,11 +93,23 @@ class Watch:
 
     async def _sight(self, sighting: Sighting, finder: Finder) -> None:
         self._sights.see(sighting, finder)
-        unit = await self._store.units.by_sighting(sighting.id) or await self._register(sighting)
+        unit = await self._store.units.by_sighting(sighting.id)
+        if unit is None and self._register is not None:
+            unit = await self._register(sighting)
         log.info("sighted %s at %s%s", sighting.id, sighting.address, "" if unit else ", nobody's")
         if unit is not None:
             self._attend(unit)
         self._changed(unit)
+
+    async def _register_late(self) -> None:
+        """Register what was in sight before its owner had an account."""
+        while self._register is not None:
+            await asyncio.sleep(LATE_S)
+            for found in await self._sights.listing():
+                way = self._sights.way(found.sighting_id)
+                if found.owner is None and way is not None and (unit := await self._register(way.sighting)):
+                    self._attend(unit)
+                    self._changed(unit)
 
     async def _lose(self, sighting_id: str) -> None:
         unit = await self._store.units.by_sighting(sighting_id)

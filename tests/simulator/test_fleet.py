@@ -66,12 +66,24 @@ def test_a_fleet_is_read_from_a_file(tmp_path: Path) -> None:
         (GOOD + "feed_s = -1", "feed_s must be a number of seconds"),
         (GOOD + 'paper = "a0"', "unknown paper 'a0'; known are a4"),
         (GOOD + "feed_s = nan", "feed_s must be a number of seconds"),
+        (GOOD + "escl = 1", "a: escl is a table"),
+        (GOOD + "[unit.escl]\nadf = false", "a: escl: a scanner has a feeder"),
+        (GOOD + "[unit.escl]\ncolour = 1", "a: escl: .*colour"),
+        (GOOD + '[unit.snmp]\nobject_id = "1"', "a: snmp.object_id '1'"),
         (GOOD + GOOD, "two units are called 'a'"),
     ],
 )
 def test_a_bad_fleet_says_what_to_change(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(FleetError, match=sentence):
         Fleet.load(write(tmp_path, text))
+
+
+def test_an_office_machine_has_a_glass_a_feeder_and_an_agent() -> None:
+    (unit,) = Fleet.load("office").units
+    assert unit.escl is not None
+    assert unit.snmp is not None
+    assert (unit.usb, unit.escl.platen, unit.escl.adf) == (False, True, True)
+    assert unit.escl.serial == unit.snmp.serial
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -34,6 +34,16 @@ async def test_the_page_has_the_buttons(http: aiohttp.ClientSession) -> None:
         assert label in page
 
 
+async def test_a_sheet_can_be_put_on_the_glass_and_taken_off(scansnap: Simulation, http: aiohttp.ClientSession) -> None:
+    unit = scansnap.unit("ix500")
+    state = (await post(http, "/units/ix500/glass", {"paper": "a5"}))[1]
+    assert (state["on_glass"], state["has_glass"]) == (True, False)
+    assert unit.on_glass is not None
+    assert unit.on_glass.paper == "a5"
+    assert (await post(http, "/units/ix500/glass", {"paper": "a99"}))[0] == 400
+    assert not (await post(http, "/units/ix500/glass", {"paper": None}))[1]["on_glass"]
+
+
 async def test_a_person_can_do_everything_by_http(scansnap: Simulation, http: aiohttp.ClientSession) -> None:
     unit = scansnap.unit("ix500")
     assert (await post(http, "/units/ix500/load", {"sheets": 5}))[1]["sheets"] == unit.sheets == 5

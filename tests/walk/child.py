@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 
 from gateway import app
-from gateway.settings import Destinations, Paths, Settings, Web
+from gateway.settings import Destinations, Network, Paths, Settings, Web
 from simulator.usb.backend import UsbIpBackend
 
 
 async def main(state: Path, archive: Path, port: int) -> None:
     settings = Settings(
-        paths=Paths(state=state, runtime=state / "run"), web=Web(port=0), destinations=Destinations(roots=(archive,))
+        paths=Paths(state=state, runtime=state / "run"),
+        web=Web(port=0),
+        network=Network(find=False),
+        destinations=Destinations(roots=(archive,)),
     )
     backend = UsbIpBackend("127.0.0.1", port) if port else None
     async with app.build(settings, usb_backend=backend) as daemon:

@@ -16,9 +16,10 @@ from yarl import URL
 from gateway import app
 from gateway.clock import SystemClock
 from gateway.core.model import Instant
-from gateway.settings import Destinations, Paths, Registration, Settings, Web
+from gateway.settings import Destinations, Network, Paths, Registration, Settings, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
+from simulator.vens.wire import Ports
 
 EMAIL = "you@example.org"
 PASSWORD = "correct horse battery staple"
@@ -199,23 +200,39 @@ Opener = Callable[..., Any]
 @pytest.fixture
 def open_house(tmp_path: Path) -> Opener:
     @asynccontextmanager
-    async def opener(*, sheets: int = 0, usb_owner: str = "", model: str = "iX500") -> AsyncIterator[House]:
+    async def opener(
+        *,
+        sheets: int = 0,
+        usb_owner: str = "",
+        model: str = "iX500",
+        fleet: Fleet | None = None,
+        registration: Registration | None = None,
+    ) -> AsyncIterator[House]:
         archive = tmp_path / "archive"
         archive.mkdir(exist_ok=True)
         (tmp_path / "cloud").mkdir(exist_ok=True)
-        fleet = Fleet.of(model, sheets=sheets, feed_s=0.01, busy_polls=0)
+        fleet = fleet or Fleet.of(model, sheets=sheets, feed_s=0.01, busy_polls=0)
+        on_the_air = any(unit.wifi or unit.escl for unit in fleet.units)
+        network = Network(broadcast=("127.255.255.255",), mdns=("127.0.0.1",)) if on_the_air else Network(find=False)
         async with AsyncExitStack() as stack:
-            simulation = await stack.enter_async_context(running(fleet))
+            ports = Ports.free()
+            simulation = await stack.enter_async_context(running(fleet, vens_ports=ports))
             sink = await stack.enter_async_context(webdav_sink(tmp_path / "cloud"))
             settings = Settings(
                 paths=Paths(state=tmp_path / "state", runtime=tmp_path / "run"),
                 web=Web(port=0),
-                registration=Registration("usb", usb_owner) if usb_owner else Registration(),
+                registration=registration or (Registration("usb", usb_owner) if usb_owner else Registration()),
+                network=network,
                 destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
             )
             clock = Shifted()
             daemon = await stack.enter_async_context(
-                app.build(settings, clock=clock, usb_backend=simulation.usb_backend())
+                app.build(
+                    settings,
+                    clock=clock,
+                    usb_backend=simulation.usb_backend(),
+                    vens_ports=(ports.discovery, ports.advertisement),
+                )
             )
             http = await stack.enter_async_context(aiohttp.ClientSession())
             url: asyncio.Future[str] = asyncio.get_running_loop().create_future()

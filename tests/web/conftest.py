@@ -17,7 +17,7 @@ from yarl import URL
 from gateway import app
 from gateway.clock import SystemClock
 from gateway.core.model import Instant, ScanState
-from gateway.settings import Destinations, Paths, Settings, Web
+from gateway.settings import Destinations, Network, Paths, Settings, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
 from tests.web.browser import Browser
@@ -230,6 +230,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
         settings = Settings(
             paths=Paths(state=folder / "state", runtime=folder / "run"),
             web=Web(port=0),
+            network=Network(find=False),
             destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
         )
         clock = Shifted()

@@ -1,0 +1,311 @@
+"""One unit, several ways: Wi-Fi and USB, moved, dropped, lent, changed. The real daemon, scanners on the air."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.settings import Registration
+from simulator.faults import Fault, FaultKind
+from simulator.fleet import Fleet, UnitSpec, Wifi
+from simulator.sheets import Side
+from simulator.vens import wire
+
+WIFI = Wifi("127.77.0.1", "AK7CC00700", "00:80:92:01:02:03")
+BOTH = UnitSpec("ix500", "iX500", 1200753, feed_s=0.02, wifi=WIFI)
+ON_WIFI = replace(BOTH, usb=False)
+
+
+@asynccontextmanager
+async def a_house(open_house: Any, spec: UnitSpec = ON_WIFI, **options: Any) -> AsyncIterator[Any]:
+    async with open_house(fleet=Fleet((spec,)), **options) as house:
+        await house.set_up()
+        yield house
+        assert house.unit.errors == []
+
+
+async def found(house: Any, via: str, **wanted: Any) -> dict[str, Any]:
+    async def look() -> Any:
+        rows = (await house.call("GET", "/found"))["items"]
+        return next((r for r in rows if r["via"] == via and all(r[k] == v for k, v in wanted.items())), None)
+
+    row: dict[str, Any] = await house.until(f"a sighting by {via}", look)
+    return row
+
+
+async def claim(house: Any, via: str, **more: str) -> str:
+    """Claim what is found that way and press; return the unit."""
+    sighting = await found(house, via)
+    made = await house.call("POST", "/claims", {"sighting": sighting["id"], **more})
+    await found(house, via, state="ready")
+    house.unit.press()
+
+    async def registered() -> Any:
+        row = await house.call("GET", f"/claims/{made['id']}")
+        return row["unit"] if row["state"] == "registered" else None
+
+    unit: str = await house.until("registration", registered)
+    return unit
+
+
+async def unit_row(house: Any) -> dict[str, Any]:
+    [row] = (await house.call("GET", "/units"))["items"]
+    return dict(row)
+
+
+async def in_use(house: Any, via: str) -> None:
+    async def used() -> bool:
+        row = await unit_row(house)
+        return row["state"] == "ready" and any(w["in_use"] and w["via"] == via for w in row["ways"])
+
+    await house.until(f"{via} in use", used)
+
+
+async def state(house: Any, wanted: str) -> dict[str, Any]:
+    async def reached() -> Any:
+        row = await unit_row(house)
+        return row if row["state"] == wanted else None
+
+    row: dict[str, Any] = await house.until(f"the unit to be {wanted}", reached)
+    return row
+
+
+async def scans(house: Any, count: int) -> list[dict[str, Any]]:
+    async def stored() -> Any:
+        rows = (await house.call("GET", "/scans"))["items"]
+        return rows if len(rows) >= count and all(row["state"] == "stored" for row in rows) else None
+
+    rows: list[dict[str, Any]] = await house.until(f"{count} scans", stored)
+    assert len(rows) == count
+    return rows
+
+
+async def press(house: Any) -> None:
+    """Press as a person does: again, when nothing happens; the press that claimed the unit is still ringing."""
+    fed, loop = len(house.unit.delivered), asyncio.get_running_loop()
+    patient_until_s = 0.0
+
+    async def heeded() -> bool:
+        nonlocal patient_until_s
+        if loop.time() > patient_until_s and (await unit_row(house))["state"] == "ready":
+            house.unit.press()
+            patient_until_s = loop.time() + 2.5  # its notices ring for two seconds
+        return len(house.unit.delivered) > fed
+
+    await house.until("the press to be heeded", heeded)
+
+
+async def one_scan(house: Any, sheets: int, count: int) -> None:
+    house.unit.load(sheets)
+    await press(house)
+    rows = await scans(house, count)
+    assert rows[0]["pages"] == 2 * sheets
+
+
+def session(house: Any) -> Any:
+    return house.simulation.air.units["ix500"].session
+
+
+async def test_a_unit_on_wifi_is_found_registered_and_scans_on_its_button(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        sighting = await found(house, "wifi")
+        assert (sighting["model"], sighting["serial"], sighting["default_password"]) == ("iX500", "AK7CC00700", "0700")
+        await claim(house, "wifi")
+        await in_use(house, "wifi")
+        await house.enable()
+        await house.add_folder()
+        await one_scan(house, 3, 1)
+        await house.delivered(1)
+    assert session(house).holder is None, "released at the end"
+
+
+async def test_a_unit_moves_from_wifi_to_usb_and_back_and_no_scan_is_lost_or_doubled(open_house: Any) -> None:
+    async with a_house(open_house, BOTH) as house:
+        house.unit.unplug()
+        unit = await claim(house, "wifi")
+        await house.enable()
+        await house.add_folder()
+        await one_scan(house, 2, 1)
+
+        house.unit.plug()
+        house.unit.load(1)
+        assert await claim(house, "usb", unit=unit) == unit
+        await in_use(house, "usb")
+        assert session(house).holder is None, "no reservation is held while USB is used"
+        await scans(house, 1)  # the press that joined scanned nothing, although paper lay there
+        await press(house)
+        await scans(house, 2)
+
+        house.unit.unplug()
+        await in_use(house, "wifi")
+        await one_scan(house, 1, 3)
+        house.unit.plug()
+        await in_use(house, "usb")
+        await one_scan(house, 2, 4)
+        await house.delivered(4)
+        assert len(list(house.archive.rglob("*.pdf"))) == 4
+        assert [(d.sheet.batch, d.sheet.number) for d in house.unit.delivered if d.side is Side.FRONT] == [
+            (1, 1),
+            (1, 2),
+            (2, 1),
+            (3, 1),
+            (4, 1),
+            (4, 2),
+        ]
+
+
+async def test_wifi_lost_in_mid_page_keeps_the_pages_and_the_next_press_continues(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        await claim(house, "wifi")
+        house.unit.load(3)
+        house.unit.inject(Fault(FaultKind.WIFI_DROP, at_sheet=2, side=Side.FRONT))
+        await press(house)
+
+        async def paused() -> Any:
+            rows = (await house.call("GET", "/scans"))["items"]
+            return rows and rows[0]["state"] == "paused" and rows[0]["pages"] == 2
+
+        await house.until("the scan to pause with the first sheet", paused)
+        house.unit.open_cover()  # the sheet that was in the path goes back
+        house.unit.close_cover()
+        house.unit.restore_wifi()
+        await in_use(house, "wifi")
+        await press(house)
+        [scan] = await scans(house, 1)
+        assert scan["pages"] >= 4
+
+
+async def test_a_new_address_is_found_within_ten_seconds(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        await claim(house, "wifi")
+        house.unit.move("127.77.0.99")
+        async with asyncio.timeout(10):
+            await found(house, "wifi", address="127.77.0.99", state="ready")
+        await one_scan(house, 1, 1)
+
+
+async def test_a_changed_wifi_password_is_asked_for_and_kept_sealed(open_house: Any) -> None:
+    async with a_house(open_house, replace(ON_WIFI, wifi=replace(WIFI, password="Sesame1"))) as house:
+        sighting = await found(house, "wifi")
+        await house.call("POST", "/claims", {"sighting": sighting["id"]})
+        asking = await found(house, "wifi", asks_password=True)
+        assert "password" in asking["note"]
+        unit = await claim(house, "wifi", password="Sesame1")
+        await in_use(house, "wifi")
+        [way] = (await unit_row(house))["ways"]
+        assert way["password_set"]
+        session(house).password = "Another2"
+        house.unit.drop_wifi()
+        await state(house, "gone")
+        house.unit.restore_wifi()
+
+        async def asked() -> bool:
+            return bool((await unit_row(house))["ways"][0]["asks_password"])
+
+        await house.until("the password to be asked for", asked)
+        await house.call("POST", f"/units/{unit}/password", {"way": way["id"], "password": "Another2"})
+        await in_use(house, "wifi")
+        for file in house.state.rglob("*"):
+            assert not file.is_file() or b"Another2" not in file.read_bytes(), file
+
+
+async def test_a_lent_unit_is_free_for_others_and_comes_back(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        unit = await claim(house, "wifi")
+        await in_use(house, "wifi")
+        await house.call("PUT", f"/units/{unit}/lending")
+        row = await state(house, "lent")
+        assert row["lent_until"]
+
+        async def free() -> bool:
+            return session(house).holder is None
+
+        await house.until("the reservation to be released", free)
+        house.unit.press()
+        await house.call("DELETE", f"/units/{unit}/lending")
+        await in_use(house, "wifi")
+        await one_scan(house, 1, 1)
+
+
+async def test_another_network_module_suspends_the_unit_until_its_owner_trusts_it(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        unit = await claim(house, "wifi")
+        house.simulation.air.units["ix500"]._mac = bytes.fromhex("0080920a0b0c")
+        row = await state(house, "suspended")
+        [way] = row["ways"]
+        assert (way["expected"], way["shown"]) == ("00:80:92:01:02:03/AK7CC00700", "00:80:92:0a:0b:0c/AK7CC00700")
+        house.unit.load(1)
+        house.unit.press()
+        status, _ = await house.raw("POST", f"/units/{unit}/scan")
+        assert status == 409
+        house.unit.unload()
+        await house.call("POST", f"/units/{unit}/trust", {"way": way["id"], "shown": way["shown"]})
+        await in_use(house, "wifi")
+        await one_scan(house, 1, 1)
+
+
+async def test_notices_from_elsewhere_start_nothing_and_prove_nothing(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        sighting = await found(house, "wifi")
+        made = await house.call("POST", "/claims", {"sighting": sighting["id"]})
+        await found(house, "wifi", state="ready")
+        house.unit.load(1)
+        holder = session(house).holder
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as liar:
+            liar.bind(("127.77.0.200", 0))
+            for _ in range(20):
+                liar.sendto(wire.event(), ("127.0.0.1", holder.event_port))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as posing:  # from the unit's own address: a mere notice
+            posing.bind((WIFI.address, 0))
+            posing.sendto(wire.event(), ("127.0.0.1", holder.event_port))
+
+        async def told() -> str:
+            row = await house.call("GET", f"/claims/{made['id']}")
+            assert row["state"] != "lapsed"
+            return str(row["why"] or row["state"] == "registered")
+
+        await house.until("the notice to be taken", told)
+        assert (await house.call("GET", "/scans"))["items"] == []
+
+
+async def test_serial_numbers_of_the_settings_register_by_themselves(open_house: Any) -> None:
+    policy = Registration("serials", serials=("AK7CC00700=you@example.org",))
+    async with a_house(open_house, registration=policy) as house:
+
+        async def there() -> bool:
+            return bool((await house.call("GET", "/units"))["items"])
+
+        await house.until("registration", there)
+        row = await state(house, "ready")
+        assert row["model"] == "iX500"
+
+
+@pytest.mark.parametrize(
+    ("kind", "pages"),
+    [(FaultKind.JAM, 2), (FaultKind.DOUBLE_FEED, 2), (FaultKind.COVER, 2)],
+)
+async def test_a_paper_fault_over_wifi_pauses_the_scan_and_the_unit_stays_free(
+    open_house: Any, kind: FaultKind, pages: int
+) -> None:
+    async with a_house(open_house) as house:
+        await claim(house, "wifi")
+        house.unit.load(3)
+        house.unit.inject(Fault(kind, at_sheet=2))
+        await press(house)
+
+        async def paused() -> Any:
+            rows = (await house.call("GET", "/scans"))["items"]
+            return rows and rows[0]["state"] == "paused" and rows[0]["pages"] == pages
+
+        await house.until("the scan to pause", paused)
+        assert not session(house).unfinished
+        house.unit.open_cover()
+        house.unit.close_cover()
+        await in_use(house, "wifi")
+        await press(house)
+        [scan] = await scans(house, 1)
+        assert scan["pages"] == 6
