@@ -1,9 +1,10 @@
-"""The mission, played: the real daemon, a simulated iX500, a real folder and a real WebDAV server, step by step.
+"""The mission, played: the real daemon, an iX500 on USB and one on Wi-Fi, a real folder and a real WebDAV server.
 
 The one bridge from the simulator to the gateway. Everything goes through the doors that people have: HTTP and paper.
 """
 
 import asyncio
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -18,15 +19,19 @@ import pyotp
 from yarl import URL
 
 from gateway import app
-from gateway.settings import Destinations, Paths, Settings, Web
+from gateway.settings import Destinations, Network, Paths, Settings, Web
 from simulator import Fleet, running
+from simulator.fleet import UnitSpec
 from simulator.sinks import DavSink, webdav_sink
+from simulator.vens.server import EVERYBODY
 
 EMAIL = "you@example.org"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - printed for the person who goes on
-SHEETS = 10
+SHEETS = {"desk": 10, "shelf": 3}  # in the feeder of the unit on USB, and of the one on Wi-Fi
 FEED_S = 0.12  # the demonstration shall not wait for paper; a real iX500 takes 2.4 s a sheet
 PATIENCE_S = 30.0
+PRESS_AGAIN_S = 2.5
+VIAS = {"usb": "USB", "wifi": "Wi-Fi"}
 
 
 class StepFailed(Exception):
@@ -90,8 +95,8 @@ async def _play(folder: Path, *, once: bool) -> None:
     archive, cloud = folder / "archive", folder / "cloud"
     for path in (archive, cloud):
         path.mkdir(parents=True)
-    fleet = Fleet.load("ix500")
-    fleet = replace(fleet, units=tuple(replace(unit, sheets=SHEETS, feed_s=FEED_S) for unit in fleet.units))
+    fleet = Fleet.load("demo")
+    fleet = Fleet(tuple(_own_address(replace(u, sheets=SHEETS[u.id], feed_s=FEED_S)) for u in fleet.units))
     tell = Narrator()
     async with AsyncExitStack() as stack:
         simulation = await stack.enter_async_context(running(fleet))
@@ -99,6 +104,7 @@ async def _play(folder: Path, *, once: bool) -> None:
         settings = Settings(
             paths=Paths(state=folder / "state", runtime=folder / "run"),
             web=Web(port=0 if once else 8710),
+            network=Network(broadcast=(EVERYBODY,), mdns=("127.0.0.1",)),
             destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
         )
         daemon = await stack.enter_async_context(app.build(settings, usb_backend=simulation.usb_backend()))
@@ -107,8 +113,8 @@ async def _play(folder: Path, *, once: bool) -> None:
         serving = asyncio.ensure_future(daemon.run(ready=url.set_result))
         try:
             person = Person(http, await _first(url, serving))
-            unit = next(iter(simulation.units.values()))
-            mission = Mission(person, unit, daemon.services.sights.listing, sink, archive, daemon.setup.path, tell)
+            units = tuple(simulation.units.values())
+            mission = Mission(person, units, daemon.services.sights.listing, sink, archive, daemon.setup.path, tell)
             delivered = await mission.play()
             if once:
                 print(f"delivered: {delivered}")
@@ -117,6 +123,14 @@ async def _play(folder: Path, *, once: bool) -> None:
         finally:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
+
+
+def _own_address(unit: UnitSpec) -> UnitSpec:
+    """Give a unit an address that no other demonstration on this machine has."""
+    if unit.wifi is None:
+        return unit
+    address = f"127.77.{random.randrange(256)}.{random.randrange(1, 255)}"  # noqa: S311 - no secret
+    return replace(unit, wifi=replace(unit.wifi, address=address))
 
 
 async def _first(url: "asyncio.Future[str]", serving: "asyncio.Future[None]") -> str:
@@ -134,7 +148,7 @@ class Mission:
     """The steps, in the order in which a person meets them."""
 
     person: Person
-    unit: Any
+    units: tuple[Any, ...]
     listing: Callable[[], Awaitable[tuple[Any, ...]]]
     sink: DavSink
     archive: Path
@@ -152,34 +166,43 @@ class Mission:
 
     async def _discover_and_register(self) -> None:
         call = self.person.call
-        [found] = await until("discovery", self.listing)
-        self.tell.say(f"unit discovered: {found.model} at {found.address}")
+        for found in await until("discovery", self._all_found):
+            self.tell.say(f"unit discovered: {found.model} at {found.address} ({VIAS[found.via]})")
         await call(
             "POST",
             "/setup",
             {"token": self.setup_token.read_text("ascii").strip(), "email": EMAIL, "password": PASSWORD},
         )
         self.tell.say(f"account created: {EMAIL}")
-        [sighting] = (await call("GET", "/found"))["items"]
-        before = await call("GET", "/account")
-        if before["two_factor_available"]:
+        if (await call("GET", "/account"))["two_factor_available"]:
             raise StepFailed("two-factor was available before a unit was registered")
-        claim = await call("POST", "/claims", {"sighting": sighting["id"]})
+        for unit in self.units:
+            await self._register(unit)
+        if not (await call("GET", "/account"))["two_factor_available"]:
+            raise StepFailed("two-factor is not available after registration")
+        self.tell.say("two-factor authentication available")
+
+    async def _all_found(self) -> tuple[Any, ...]:
+        found = await self.listing()
+        return found if len(found) == len(self.units) else ()
+
+    async def _register(self, unit: Any) -> None:
+        call, via = self.person.call, "usb" if unit.spec.usb else "wifi"
+        [sighting] = [row["id"] for row in (await call("GET", "/found"))["items"] if row["via"] == via]
+        claim = await call("POST", "/claims", {"sighting": sighting})
 
         async def opened() -> bool:
-            return any(row["state"] == "ready" for row in (await call("GET", "/found"))["items"])
+            rows = (await call("GET", "/found"))["items"]
+            return any(row["id"] == sighting and row["state"] == "ready" for row in rows)
 
         await until("opening the unit", opened)
-        self.unit.press()
+        unit.press()
 
         async def registered() -> bool:
             return bool((await call("GET", f"/claims/{claim['id']}"))["state"] == "registered")
 
         await until("registration", registered)
-        self.tell.say("Scan pressed: unit registered")
-        if not (await call("GET", "/account"))["two_factor_available"]:
-            raise StepFailed("two-factor is not available after registration")
-        self.tell.say("two-factor authentication available")
+        self.tell.say(f"Scan pressed: the unit on {VIAS[via]} is registered")
 
     async def _enable(self) -> None:
         enrolment = await self.person.call("POST", "/two-factor", {"password": PASSWORD})
@@ -212,15 +235,29 @@ class Mission:
         self.person.token = ""
         self.tell.say("signed out")
         self.sink.requests.clear()
-        self.unit.press()
-        await until("the feeder to run empty", self._fed)
-        self.tell.say(f"Scan pressed: {SHEETS} sheets fed while nobody is signed in")
+        await asyncio.gather(*(self._press(unit) for unit in self.units))
+        await until("the feeders to run empty", self._fed)
+        fed = " and ".join(f"{len(unit.delivered) // 2} sheets of {unit.id}" for unit in self.units)
+        self.tell.say(f"Scan pressed: {fed} fed while nobody is signed in")
         await self.person.call("POST", "/session", {"email": EMAIL, "password": PASSWORD})
         self._nothing_left()
         self.tell.say("password only: still held, the folder and the WebDAV server have 0 bytes")
 
+    async def _press(self, unit: Any) -> None:
+        """Press Scan, and again if nothing moves: over Wi-Fi a unit still tells of the press that claimed it."""
+        pressed_s = float("-inf")
+
+        async def moving() -> bool:
+            nonlocal pressed_s
+            if time.monotonic() - pressed_s > PRESS_AGAIN_S:
+                unit.press()
+                pressed_s = time.monotonic()
+            return unit.sheets < SHEETS[unit.id]
+
+        await until("the feeder to move", moving)
+
     async def _fed(self) -> bool:
-        return not self.unit.sheets and len(self.unit.delivered) >= 2 * SHEETS
+        return all(len(unit.delivered) >= 2 * SHEETS[unit.id] for unit in self.units)
 
     def _nothing_left(self) -> None:
         left = sum(path.stat().st_size for path in self.archive.rglob("*") if path.is_file())
@@ -231,10 +268,11 @@ class Mission:
         code = pyotp.TOTP(self.secret).now()
         await self.person.call("POST", "/session/code", {"code": code, "window_h": 12})
         self.tell.say("code: forwarding is open")
-        scan = await until("delivery", self._delivered)
-        if scan["pages"] != 2 * SHEETS:
-            raise StepFailed(f"{scan['pages']} pages arrived, not {2 * SHEETS}")
-        for delivery in scan["deliveries"]:
+        scans = await until("delivery", self._delivered)
+        pages = sorted(scan["pages"] for scan in scans)
+        if pages != sorted(2 * sheets for sheets in SHEETS.values()):
+            raise StepFailed(f"{pages} pages arrived")
+        for delivery in (delivery for scan in scans for delivery in scan["deliveries"]):
             receipt = delivery["receipt"]
             self.tell.say(
                 f"receipt: {receipt['location']}  {receipt['pages']} pages  "
@@ -243,14 +281,14 @@ class Mission:
         return str(next(self.archive.rglob("*.pdf")))
 
     async def _delivered(self) -> Any:
-        scans = (await self.person.call("GET", "/scans"))["items"]
-        scan = next((s for s in scans if s["state"] == "stored"), None)
-        if scan is None or len(scan["deliveries"]) < 2:
+        scans = [s for s in (await self.person.call("GET", "/scans"))["items"] if s["state"] == "stored"]
+        if len(scans) < len(self.units) or any(len(scan["deliveries"]) < 2 for scan in scans):
             return None
-        failed = [d for d in scan["deliveries"] if d["state"] in ("failed", "quarantined")]
+        deliveries = [delivery for scan in scans for delivery in scan["deliveries"]]
+        failed = [d for d in deliveries if d["state"] in ("failed", "quarantined")]
         if failed:
             raise StepFailed(f"{failed[0]['destination']}: {failed[0]['reason']}")
-        return scan if all(d["state"] == "delivered" for d in scan["deliveries"]) else None
+        return scans if all(d["state"] == "delivered" for d in deliveries) else None
 
 
 async def _stay(mission: Mission, panel_url: str, serving: "asyncio.Future[None]") -> None:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 
 from drivers.errors import DriverError, PaperError, PaperFault, Unreachable
@@ -52,7 +53,7 @@ class VensScanner:
         self._closed = closed
         self._batch = asyncio.Lock()
         self._news = asyncio.Event()
-        self._noticed = False
+        self._noticed = self._repeated = False
         self._lost: DriverError | None = None
         self._last_press_s = self._last_scan_s = float("-inf")
         self._accepted: deque[float] = deque(maxlen=_MOST_A_MINUTE)
@@ -68,10 +69,16 @@ class VensScanner:
         return batches.capabilities(self._reservation.dialect)
 
     def notice(self) -> None:
-        """Take a notice that Scan was pressed; repeats, and what comes too often, are dropped."""
+        """Take a notice that Scan was pressed. What comes while a scan runs or too often is dropped.
+
+        What may be a repeat counts only if the unit itself shows the button down once more.
+        """
         now_s = time.monotonic()
-        repeated = now_s - self._last_press_s < _REPEATS_S and self._last_scan_s <= self._last_press_s
-        if repeated or self._batch.locked() or now_s - self._last_scan_s < _LATE_S:
+        if self._batch.locked() or now_s - self._last_scan_s < _LATE_S:
+            return
+        if now_s - self._last_press_s < _REPEATS_S and self._last_scan_s <= self._last_press_s:
+            self._repeated = True
+            self._news.set()
             return
         if len(self._accepted) == _MOST_A_MINUTE and now_s - self._accepted[0] < 60:
             log.warning("%s: more than %d presses a minute; this one is not believed", self._id, _MOST_A_MINUTE)
@@ -101,27 +108,27 @@ class VensScanner:
             if self._lost is not None:
                 raise self._lost
             poll_s = _EAGER_POLL_S if eager() else _PAPER_POLL_S if on_paper() else None
-            told = await self._told(poll_s if poll_s is not None else _PAPER_POLL_S)
-            if self._batch.locked() or (not told and poll_s is None):
+            told, repeated = await self._told(poll_s if poll_s is not None else _PAPER_POLL_S)
+            if self._batch.locked() or not (told or repeated or poll_s is not None):
                 continue
             before, self._before = self._before, await self.status()
             pressed = self._before.button and not before.button
             loaded = self._before.paper and not before.paper
             if told or pressed:
+                self._last_press_s = time.monotonic()
                 yield Press(self._id, self._now(), Cause.BUTTON, seen=self._before.button or loaded)
             elif loaded:
                 yield Press(self._id, self._now(), Cause.PAPER)
 
-    async def _told(self, patience_s: float) -> bool:
-        """Wait for a notice, or that the unit is lost."""
-        try:
+    async def _told(self, patience_s: float) -> tuple[bool, bool]:
+        """Wait for a notice, or that the unit is lost; tell of a notice and of what may be a repeat."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 await self._news.wait()
-        except TimeoutError:
-            return False
         self._news.clear()
-        noticed, self._noticed = self._noticed, False
-        return noticed
+        noticed, repeated = self._noticed, self._repeated
+        self._noticed = self._repeated = False
+        return noticed, repeated
 
     async def scan(self, profile: Profile) -> AsyncGenerator[Page]:
         """Feed and yield pages until the hopper is empty, front before back; a side that is dropped as blank is none.

@@ -1,0 +1,30 @@
+"""avahi and we see each other by mDNS, in a network of their own."""
+
+import pytest
+
+from tests.conformance.conftest import need
+from tests.conformance.peers import in_a_namespace, there
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture(autouse=True)
+def _avahi() -> None:
+    for program, package in (
+        ("avahi-daemon", "avahi-daemon"),
+        ("avahi-browse", "avahi-utils"),
+        ("dbus-daemon", "dbus"),
+        ("ip", "iproute2"),
+    ):
+        need(there(program), package)
+
+
+async def test_avahi_resolves_two_simulated_units_of_one_name() -> None:
+    rows = [row.split(";") for row in (await in_a_namespace("announced"))["out"].splitlines()]
+    found = {row[3]: row for row in rows if row[0] == "="}
+    assert set(found) == {r"Simulated\032Office\032MFP", r"Simulated\032Office\032MFP-2"}
+    for row in found.values():
+        assert row[7] == "127.0.0.1"
+        assert '"rs=eSCL"' in row[9]
+        assert '"is=platen,adf"' in row[9]
+    assert len({row[8] for row in found.values()}) == 2  # ports
