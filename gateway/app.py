@@ -14,7 +14,9 @@ from pathlib import Path
 from zeroconf import InterfaceChoice
 from zeroconf.asyncio import AsyncZeroconf
 
+from drivers.escl.finder import EsclFinder
 from drivers.port import Finder, Sighting
+from drivers.snmp.finder import SnmpFinder
 from drivers.usb.finder import UsbFinder
 from drivers.vens.air import Ports as VensPorts
 from drivers.vens.finder import VensFinder
@@ -136,6 +138,8 @@ def _doors(
     return (
         usb,
         VensFinder(token=token, now=now, broadcast=network.broadcast, hosts=hosts, ports=vens_ports),
+        EsclFinder(now=now, zeroconf=zeroconf, hosts=network.addresses),
+        SnmpFinder(now=now, hosts=hosts if network.snmp_community else (), community=network.snmp_community),
     )
 
 

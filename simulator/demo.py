@@ -252,7 +252,7 @@ class Mission:
             if time.monotonic() - pressed_s > PRESS_AGAIN_S:
                 unit.press()
                 pressed_s = time.monotonic()
-            return unit.sheets < SHEETS[unit.id]
+            return bool(unit.sheets < SHEETS[unit.id])
 
         await until("the feeder to move", moving)
 

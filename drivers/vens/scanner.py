@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 
+from drivers.ending import to_the_end
 from drivers.errors import DriverError, PaperError, PaperFault, Unreachable
 from drivers.port import Capabilities, Cause, Page, Press, Profile, Side, Status
 from drivers.scsi.flow import Dialogue
@@ -16,7 +17,7 @@ from drivers.vens import batch as batches
 from drivers.vens import flow
 from drivers.vens.batch import Batch
 from drivers.vens.link import Data, Result
-from drivers.vens.pages import SideChunks
+from drivers.vens.pages import open_side
 from drivers.vens.reservation import Reservation
 
 log = logging.getLogger(__name__)
@@ -149,16 +150,16 @@ class VensScanner:
             finally:
                 self._last_scan_s = time.monotonic()
                 if not ended:
-                    await _to_the_end(self._break_off(data))
+                    await to_the_end(self._break_off(data))
 
     async def _pages(self, data: Data, batch: Batch) -> AsyncIterator[Page]:
         sheet = image = 0
         while await data.run(flow.feed(first=not sheet)):
             sheet += 1
             for side in batch.sides:
-                chunks = SideChunks(data, batch, side, image)
+                chunks = await open_side(data, batch, side, image)
                 image += 1
-                if not await chunks.begin():
+                if chunks is None:
                     continue
                 yield Page(sheet, _SIDES[side], "image/jpeg", batch.colour, chunks, chunks.end)
                 if not chunks.drained:
@@ -186,14 +187,4 @@ class VensScanner:
 
     async def close(self) -> None:
         """Release the unit; never raises, may be called twice."""
-        await _to_the_end(self._closed())
-
-
-async def _to_the_end(work: Awaitable[None]) -> None:
-    """Finish what others depend on, even if the task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+        await to_the_end(self._closed())

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,13 +12,14 @@ import pytest
 
 from gateway.settings import Registration
 from simulator.faults import Fault, FaultKind
-from simulator.fleet import Fleet, UnitSpec, Wifi
+from simulator.fleet import Escl, Fleet, UnitSpec, Wifi
 from simulator.sheets import Side
 from simulator.vens import wire
 
 WIFI = Wifi("127.77.0.1", "AK7CC00700", "00:80:92:01:02:03")
 BOTH = UnitSpec("ix500", "iX500", 1200753, feed_s=0.02, wifi=WIFI)
 ON_WIFI = replace(BOTH, usb=False)
+OFFICE = UnitSpec("office", "iX500", 7, feed_s=0.02, usb=False, escl=Escl(tls=True, platen=True, announced=True))
 
 
 @asynccontextmanager
@@ -309,3 +311,56 @@ async def test_a_paper_fault_over_wifi_pauses_the_scan_and_the_unit_stays_free(
         await press(house)
         [scan] = await scans(house, 1)
         assert scan["pages"] == 6
+
+
+async def test_an_escl_scanner_is_found_registered_by_paper_and_scans_when_paper_is_put_in(open_house: Any) -> None:
+    name = f"Office {uuid.uuid4().hex[:8]}"
+    spec = replace(OFFICE, escl=replace(OFFICE.escl, make_and_model=name))
+    async with a_house(open_house, spec) as house:
+        sighting = await found(house, "escl", model=name)
+        made = await house.call("POST", "/claims", {"sighting": sighting["id"]})
+        await found(house, "escl", model=name, state="ready")
+
+        async def registered() -> bool:
+            if house.unit.sheets:
+                house.unit.unload()
+            else:
+                house.unit.load(1)  # taken out and put in until the gateway has looked between the two
+            await asyncio.sleep(1.5)
+            return bool((await house.call("GET", f"/claims/{made['id']}"))["state"] == "registered")
+
+        await house.until("registration by paper", registered)
+        house.unit.unload()
+        row = await state(house, "ready")
+        assert (row["label"], row["settings"]["on_paper"]) == (name, True)
+
+        house.unit.put_on_glass()
+        await house.call("POST", f"/units/{row['id']}/scan")
+        [scan] = await scans(house, 1)
+        assert scan["pages"] == 1
+        house.unit.take_off_glass()
+
+        async def paper_scanned() -> bool:
+            if not house.unit.sheets and len(house.unit.delivered) == 1:
+                await asyncio.sleep(3)  # the feeder is to be seen empty
+                house.unit.load(2)
+            return len(house.unit.delivered) == 5
+
+        await house.until("paper put in to be scanned", paper_scanned)
+        assert {scan["pages"] for scan in await scans(house, 2)} == {1, 4}
+
+
+async def test_another_tls_key_suspends_an_escl_scanner(open_house: Any) -> None:
+    name = f"Office {uuid.uuid4().hex[:8]}"
+    spec = replace(OFFICE, escl=replace(OFFICE.escl, make_and_model=name))
+    async with a_house(open_house, spec) as house:
+        sighting = await found(house, "escl", model=name)
+        claims, watch = house.daemon.services.claims, house.daemon.services.sights
+        account = await house.daemon.services.store.accounts.by_email("you@example.org")
+        await claims.give(account.id, watch.way(sighting["id"]).sighting, how="test")
+        await house.simulation.escl["office"].renew_certificate()
+        [finder] = [it for it in house.daemon.services.watch._finders if type(it).__name__ == "EsclFinder"]
+        for place in finder._places.values():
+            place.due_s = 0
+        row = await state(house, "suspended")
+        assert row["ways"][0]["expected"] != row["ways"][0]["shown"]
