@@ -5,11 +5,13 @@ import contextlib
 import fcntl
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zeroconf import InterfaceChoice
 from zeroconf.asyncio import AsyncZeroconf
@@ -30,7 +32,7 @@ from gateway.store.spool import Spool
 from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
 from gateway.vault.keyring import Keyring
-from gateway.web import server
+from gateway.web import announce, server
 from gateway.work.catalogue import Catalogue
 from gateway.work.claim import Claims
 from gateway.work.enroll import Enroll
@@ -63,6 +65,7 @@ class App:
     services: Services
     janitor: Janitor
     setup: SetupToken
+    zeroconf: AsyncZeroconf | None
 
     async def run(self, *, ready: Callable[[str], None] = lambda url: None) -> None:
         """Sweep, listen, then watch and deliver until cancelled; `ready` gets the URL of the pages."""
@@ -74,7 +77,21 @@ class App:
         async with server.listening(self.services) as url, asyncio.TaskGroup() as group:
             for name, run in rounds.items():
                 group.create_task(lasting(name, run), name=name)
+            if self.zeroconf is not None:
+                group.create_task(self._announce(self.zeroconf, url), name="announcement")
             ready(url)
+
+    async def _announce(self, zeroconf: AsyncZeroconf, url: str) -> None:
+        """Tell the network where the page is, if others reach it at all."""
+        web = self.settings.web
+        await announce.keep_announced(
+            zeroconf,
+            name=announce.instance_name(socket.gethostname()),
+            host=self.settings.network.name,
+            port=urlsplit(url).port or web.port,
+            tls=False,
+            addresses=announce.reachable(web.address),
+        )
 
 
 @asynccontextmanager
@@ -98,12 +115,12 @@ async def build(
         stack.enter_context(_alone(settings.paths.state))
         store = await open_store(settings.paths.state / "gateway.sqlite3")
         stack.push_async_callback(store.close)
+        zeroconf = await _mdns(settings.network) if settings.network.find and finders is None else None
+        if zeroconf is not None:
+            stack.push_async_callback(zeroconf.async_close)
         if finders is None:
-            zeroconf = await _mdns(settings.network) if settings.network.find else None
-            if zeroconf is not None:
-                stack.push_async_callback(zeroconf.async_close)
             finders = _doors(settings, clock, device, usb_backend, VensPorts(*vens_ports or ()), zeroconf)
-        yield _wire(settings, clock, device, store, finders)
+        yield _wire(settings, clock, device, store, finders, zeroconf)
 
 
 async def _mdns(network: Network) -> AsyncZeroconf | None:
@@ -148,7 +165,14 @@ def _usb_ids(pair: str) -> tuple[int, int]:
     return int(vendor, 16), int(product, 16)
 
 
-def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, finders: Sequence[Finder]) -> App:
+def _wire(
+    settings: Settings,
+    clock: Clock,
+    device: DeviceKey,
+    store: Store,
+    finders: Sequence[Finder],
+    zeroconf: AsyncZeroconf | None,
+) -> App:
     spool = Spool(settings.paths.state / "spool")
     keyring = Keyring()
     hub = Hub()
@@ -211,7 +235,7 @@ def _wire(settings: Settings, clock: Clock, device: DeviceKey, store: Store, fin
         catalogue=catalogue,
         hub=hub,
     )
-    return App(settings=settings, services=services, janitor=janitor, setup=setup)
+    return App(settings=settings, services=services, janitor=janitor, setup=setup, zeroconf=zeroconf)
 
 
 def _owner(policy: Registration, sighting: Sighting) -> str:
