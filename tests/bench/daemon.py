@@ -20,8 +20,8 @@ from tests.bench.table import Row
 from tests.walk.conftest import EMAIL, PASSWORD, House, Shifted
 
 _ROOT = Path(__file__).parents[2]
-_CHILD = _ROOT / "tests" / "walk" / "child.py"
-_REST_S = 30.0
+CHILD = _ROOT / "tests" / "walk" / "child.py"
+REST_S = 30.0
 _UNITS = 4
 _SHEETS = 10
 _RUNS = 5
@@ -41,19 +41,19 @@ async def _bench(folder: Path) -> list[Row]:
     async with AsyncExitStack() as stack:
         simulation = await stack.enter_async_context(running(fleet))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        argv = [str(_CHILD), str(folder / "state"), str(archive), str(simulation.usbip_address[1])]
-        daemon = stack.enter_context(_python(argv))
-        url = await asyncio.to_thread(_first_line, daemon)
+        argv = [str(CHILD), str(folder / "state"), str(archive), str(simulation.usbip_address[1])]
+        daemon = stack.enter_context(python(argv))
+        url = await asyncio.to_thread(first_line, daemon)
         house = House(url, http, simulation, None, archive, folder / "state", None, Shifted())
         await _prepare(house)
-        peer = stack.enter_context(_python(["-m", "tests.bench.word"]))
-        await asyncio.to_thread(_first_line, peer)
-        ours, theirs = await asyncio.gather(_rest(daemon.pid), _rest(peer.pid))
+        peer = stack.enter_context(python(["-m", "tests.bench.word"]))
+        await asyncio.to_thread(first_line, peer)
+        ours, theirs = await asyncio.gather(rest(daemon.pid), rest(peer.pid))
         receipts = await _receipts(house, daemon.pid, folder)
         for unit in list(simulation.units.values())[1:]:
             await _add(house, unit)
-        four = await _rest(daemon.pid)
-        what = f"{_REST_S:.0f} s at rest, empty hoppers"
+        four = await rest(daemon.pid)
+        what = f"{REST_S:.0f} s at rest, empty hoppers"
         return [
             Row(what, "ours, one unit", ours, theirs),
             Row(what, f"ours, {_UNITS} units", four, theirs),
@@ -79,10 +79,10 @@ async def _add(house: House, unit: VirtualScanner) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _rest(pid: int) -> measure.Sample:
-    before_s = _cpu_s(pid)
-    await asyncio.sleep(_REST_S)
-    return measure.Sample(_REST_S, _cpu_s(pid) - before_s, _resident_mb(pid))
+async def rest(pid: int) -> measure.Sample:
+    before_s = cpu_used_s(pid)
+    await asyncio.sleep(REST_S)
+    return measure.Sample(REST_S, cpu_used_s(pid) - before_s, resident_mb(pid))
 
 
 async def _receipts(house: House, pid: int, folder: Path) -> list[Row]:
@@ -109,11 +109,11 @@ async def _batch(house: House, pid: int, taken: list[measure.Sample]) -> Path:
     house.unit.press()
     while len(house.unit.delivered) < total:
         await asyncio.sleep(0.005)
-    began_s, cpu_s = time.perf_counter(), _cpu_s(pid)
+    began_s, cpu_s = time.perf_counter(), cpu_used_s(pid)
     while not (new := set(house.archive.glob("*.pdf")) - known):
         await asyncio.sleep(0.005)
     await house.delivered(len(known) + 1)
-    taken.append(measure.Sample(time.perf_counter() - began_s, _cpu_s(pid) - cpu_s, _resident_mb(pid)))
+    taken.append(measure.Sample(time.perf_counter() - began_s, cpu_used_s(pid) - cpu_s, resident_mb(pid)))
     return new.pop()
 
 
@@ -129,7 +129,7 @@ def _pages(document: Path, folder: Path) -> Path:
     return pages
 
 
-def _python(argv: list[str]) -> "subprocess.Popen[str]":
+def python(argv: list[str]) -> "subprocess.Popen[str]":
     return _Ending([sys.executable, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=_ROOT)
 
 
@@ -141,16 +141,16 @@ class _Ending(subprocess.Popen[str]):
         super().__exit__(None, None, None)
 
 
-def _first_line(process: "subprocess.Popen[str]") -> str:
+def first_line(process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_used_s(pid: int) -> float:
     user, system = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[11:13]
     return (int(user) + int(system)) / _TICKS
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
