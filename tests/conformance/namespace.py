@@ -9,11 +9,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zeroconf.asyncio import AsyncZeroconf
+
+from drivers.escl.finder import EsclFinder
+from gateway.web import announce
 from simulator import Fleet, running
 from tests.conformance.peers import airscan, kept, run
 
@@ -82,7 +87,41 @@ async def announced(_folder: Path) -> dict[str, Any]:
         return {"out": browsed.out}
 
 
-PARTS = {"listed": listed, "announced": announced}
+async def page(_folder: Path) -> dict[str, Any]:
+    """What avahi sees of the gateway's own page."""
+    zeroconf = AsyncZeroconf(interfaces=["127.0.0.1"])
+    try:
+        told = {"name": "ScanSnap Gateway here", "host": "scansnap-gateway", "port": 8710, "tls": False}
+        async with announce.announced(zeroconf, addresses=["127.0.0.1"], **told) as announced:
+            browsed = await run("avahi-browse", "--resolve", "--parsable", "--terminate", "_http._tcp")
+            named = await run("avahi-resolve", "-4", "-n", "scansnap-gateway.local")
+            return {"out": browsed.out, "named": named.out, "url": announced.url if announced else ""}
+    finally:
+        await zeroconf.async_close()
+
+
+async def published(_folder: Path) -> list[str]:
+    """Which sightings come of a unit that avahi publishes for us."""
+    [office] = Fleet.load("office").units
+    quiet = replace(office, escl=replace(office.escl, announced=False) if office.escl else None)
+    zeroconf = AsyncZeroconf(interfaces=["127.0.0.1"])
+    try:
+        async with running(Fleet((quiet,))) as simulation:
+            port = str(simulation.escl["office"].address[1])
+            words = ("avahi-publish", "-s", "By avahi", "_uscan._tcp", port, "txtvers=1", "rs=/eSCL/")
+            finder = EsclFinder(now=lambda: datetime.now(UTC), zeroconf=zeroconf)
+            async with (
+                kept(*words, until=b"Established"),
+                aclosing(finder.sightings()) as sightings,
+                asyncio.timeout(20),
+            ):
+                sighting = await anext(sightings)
+                return [sighting.id, getattr(sighting, "model", ""), getattr(sighting, "driven", "")]
+    finally:
+        await zeroconf.async_close()
+
+
+PARTS = {"listed": listed, "announced": announced, "page": page, "published": published}
 
 
 async def _main(part: str) -> Any:

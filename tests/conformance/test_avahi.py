@@ -28,3 +28,19 @@ async def test_avahi_resolves_two_simulated_units_of_one_name() -> None:
         assert '"rs=eSCL"' in row[9]
         assert '"is=platen,adf"' in row[9]
     assert len({row[8] for row in found.values()}) == 2  # ports
+
+
+async def test_avahi_sees_the_gateway_s_page_and_its_name() -> None:
+    told = await in_a_namespace("page")
+    [row] = [row.split(";") for row in told["out"].splitlines() if row.startswith("=")]
+    assert row[3] == r"ScanSnap\032Gateway\032here"
+    assert (row[6], row[7], row[8]) == ("scansnap-gateway.local", "127.0.0.1", "8710")
+    assert '"path=/"' in row[9]
+    assert told["named"].split() == ["scansnap-gateway.local", "127.0.0.1"]
+    assert told["url"] == "http://scansnap-gateway.local:8710/"
+
+
+async def test_we_see_a_scanner_that_avahi_publishes() -> None:
+    identity, model, driven = await in_a_namespace("published")
+    assert identity.startswith("escl:")
+    assert (model, driven) == ("Simulated Office MFP", "")

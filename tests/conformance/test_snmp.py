@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.snmp import finder
 from simulator.fleet import Snmp
 from simulator.snmp.agent import SnmpAgent
 from tests.conformance.conftest import need
@@ -112,3 +113,16 @@ async def test_a_real_agent_has_the_same_rows_of_the_same_types(agent: SnmpAgent
     del kinds[0][MAC], kinds[1][MAC]  # printed as text where the machine's second interface has none
     assert kinds[0] == kinds[1]
     assert theirs[".1.3.6.1.2.1.1.5.0"].endswith('"neighbour"')
+
+
+async def test_our_reader_reads_net_snmp_s_agent(snmpd: tuple[str, int]) -> None:
+    host, port = snmpd
+    told = await finder.read(host, port=port)
+    assert "Linux" in told.description
+    assert told.make == ""  # net-snmp's own number says nothing of who made the machine
+
+
+async def test_our_reader_reads_the_simulated_agent_as_net_snmp_does(agent: SnmpAgent) -> None:
+    host, port = agent.address
+    told = await finder.read(host, port=port)
+    assert (told.make, told.model, told.serial, told.mac) == ("Fujitsu", SPEC.device, SPEC.serial, SPEC.mac)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from simulator.faults import Fault, FaultKind
 from simulator.fleet import Escl, Fleet, UnitSpec, Wifi
 from simulator.sheets import Side
 from simulator.vens import wire
+from simulator.vens.session import Holder
 
 WIFI = Wifi("127.77.0.1", "AK7CC00700", "00:80:92:01:02:03")
 BOTH = UnitSpec("ix500", "iX500", 1200753, feed_s=0.02, wifi=WIFI)
@@ -364,3 +366,53 @@ async def test_another_tls_key_suspends_an_escl_scanner(open_house: Any) -> None
             place.due_s = 0
         row = await state(house, "suspended")
         assert row["ways"][0]["expected"] != row["ways"][0]["shown"]
+
+
+async def test_ways_are_parted_but_the_last_and_a_removed_unit_is_free(open_house: Any) -> None:
+    async with a_house(open_house, BOTH) as house:
+        house.unit.unplug()
+        unit = await claim(house, "wifi")
+        status, refused = await house.raw("POST", f"/units/{unit}/part", {"way": "vens:iX500:AK7CC00700"})
+        assert (status, refused["type"]) == (409, "/problems/last_way")
+        house.unit.plug()
+        await claim(house, "usb", unit=unit)
+        await in_use(house, "usb")
+        await house.call("POST", f"/units/{unit}/part", {"way": "usb:iX500:1200753"})
+        await in_use(house, "wifi")
+        assert len((await unit_row(house))["ways"]) == 1
+        assert (await found(house, "usb"))["owned"] is False
+        await house.call("DELETE", f"/units/{unit}")
+
+        async def free() -> bool:
+            return session(house).holder is None
+
+        await house.until("the reservation to be released", free)
+
+
+async def test_a_unit_that_a_phone_app_holds_is_shown_with_who_holds_it_and_taken_when_it_is_free(
+    open_house: Any,
+) -> None:
+    async with a_house(open_house) as house:
+        await claim(house, "wifi")
+        air = session(house)
+        house.unit.drop_wifi()
+        await state(house, "gone")
+        air.holder = Holder(b"phone\0\0\0", IPv4Address("127.0.0.9"), 1, 3600.0, float("inf"))
+        house.unit.restore_wifi()
+
+        async def told() -> bool:
+            return "127.0.0.9 holds the scanner" in (await unit_row(house))["note"]
+
+        await house.until("who holds it", told)
+        air.drop()
+        await in_use(house, "wifi")
+        await one_scan(house, 1, 1)
+
+
+async def test_a_daemon_that_stops_in_mid_scan_leaves_the_unit_free(open_house: Any) -> None:
+    async with a_house(open_house) as house:
+        await claim(house, "wifi")
+        house.unit.load(20)
+        await press(house)
+    air = session(house)
+    assert (air.holder, air.unfinished) == (None, False)
