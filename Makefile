@@ -18,7 +18,7 @@ $(VENV): requirements.lock pyproject.toml
 		{ rm -rf $(VENV); exit 1; }
 	@touch $(VENV)
 
-# The whole mission with a simulated iX500, then it stays up for you. DEMO_ONCE=1 ends after the last step.
+# The whole mission with simulated iX500s on USB and Wi-Fi, then it stays up for you. DEMO_ONCE=1 ends after the last step.
 demo: $(VENV)
 	@$(BIN)/scansnap-simulator demo $(if $(DEMO_ONCE),--once)
 

@@ -93,6 +93,8 @@ async def _serve(fleet: Fleet, panel_port: int, usbip_port: int, *, attach: bool
         host, port = simulation.usbip_address
         for unit in simulation.units.values():
             print(f"unit    {unit.id}: ScanSnap {unit.model.name}, serial {unit.spec.serial}, {unit.sheets} sheets")
+            if unit.spec.wifi:
+                print(f"Wi-Fi   {unit.address}  ({unit.id}, serial number {unit.spec.wifi.label})")
         for id_, url in simulation.escl_urls.items():
             print(f"eSCL    {url}  ({id_})")
         if attach:

@@ -46,7 +46,7 @@ class Wifi:
     dialect: str = ""
 
     def __post_init__(self) -> None:
-        _own_address(self.address)
+        own_address(self.address)
         if not isinstance(self.label, str) or not _LABEL.fullmatch(self.label):
             raise FleetError(f"wifi.label {self.label!r}: 4 to 32 capital letters and digits")
         if not isinstance(self.mac, str) or not _MAC.fullmatch(self.mac):
@@ -78,7 +78,7 @@ class Escl:
     announced: bool = False
 
     def __post_init__(self) -> None:
-        _own_address(self.address)
+        own_address(self.address)
         _whole("escl", "port", self.port, 0xFFFF)
         for name in ("make_and_model", "serial"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name).isprintable():
@@ -115,7 +115,7 @@ class Snmp:
     device_id: str = ""
 
     def __post_init__(self) -> None:
-        _own_address(self.address)
+        own_address(self.address)
         _whole("snmp", "port", self.port, 0xFFFF)
         for name in ("community", "description", "name", "device", "serial", "device_id"):
             text = getattr(self, name)
@@ -270,7 +270,8 @@ def _way(unit: object, way: str, make: Callable[..., Wifi | Escl | Snmp], table:
         raise FleetError(f"{unit}: {error}") from None
 
 
-def _own_address(value: object) -> None:
+def own_address(value: object) -> None:
+    """Check an address of a unit's own; FleetError unless it is in 127.0.0.0/8."""
     if not isinstance(value, str) or not value.startswith("127."):
         raise FleetError(f"address {value!r}: one in 127.0.0.0/8, such as 127.77.0.1")
     try:

@@ -5,7 +5,7 @@
     POST /units/{id}/glass  {"paper": "a4"}      POST /units/{id}/glass  {"paper": null}: taken off
     POST /units/{id}/press
     POST /units/{id}/cover  {"open": true}       POST /units/{id}/lid    {"open": false}
-    POST /units/{id}/plug   {"plugged": false}
+    POST /units/{id}/plug   {"plugged": false}   POST /units/{id}/wifi   {"up": false}, {"address": "127.77.0.9"}
     POST /units/{id}/fault  {"kind": "jam", "at_sheet": 2, "side": null}; also "command", "times", "delay_s", "sense"
     GET  /units/{id}/log
 
@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.faults import Fault, FaultKind
-from simulator.fleet import MAX_SHEETS
+from simulator.fleet import MAX_SHEETS, FleetError, own_address
 from simulator.scanner import VirtualScanner
 from simulator.sheets import Side
 
@@ -136,6 +136,22 @@ def _plug(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
         unit.unplug()
 
 
+def _wifi(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
+    if unit.spec.wifi is None:
+        raise BadInput(f"{unit.id} has no Wi-Fi")
+    address = body.get("address")
+    if address is not None:
+        try:
+            own_address(address)
+        except FleetError as error:
+            raise BadInput(str(error)) from error
+        unit.move(address)
+    elif _flag(body, "up"):
+        unit.restore_wifi()
+    else:
+        unit.drop_wifi()
+
+
 def _lid(unit: VirtualScanner, body: Mapping[str, Any]) -> None:
     if _flag(body, "open"):
         unit.open_lid()
@@ -180,6 +196,7 @@ _ACTIONS: dict[str, Action] = {
     "cover": _cover,
     "lid": _lid,
     "plug": _plug,
+    "wifi": _wifi,
     "fault": _fault,
 }
 
@@ -221,6 +238,7 @@ def _state(unit: VirtualScanner) -> dict[str, Any]:
         "has_glass": unit.has_glass,
         "on_glass": unit.on_glass is not None,
         "plugged": unit.plugged,
+        "wifi": None if unit.spec.wifi is None else unit.address,
         "lid_is_power": unit.model.lid_is_power,
         "cover_open": unit.cover_open,
         "button_down": unit.button_down,
