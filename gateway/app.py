@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -78,7 +79,8 @@ class App:
             for name, run in rounds.items():
                 group.create_task(lasting(name, run), name=name)
             if self.zeroconf is not None:
-                group.create_task(self._announce(self.zeroconf, url), name="announcement")
+                announcing = partial(self._announce, self.zeroconf, url)
+                group.create_task(lasting("announcement", announcing), name="announcement")
             ready(url)
 
     async def _announce(self, zeroconf: AsyncZeroconf, url: str) -> None:

@@ -53,7 +53,7 @@ class Link:
         """Return the values of those objects that there are; none if the agent refuses the question."""
         number = _number()
         answer = await self._asked(number, messages.get(number, self._community, oids))
-        return {oid: value for oid in oids if (value := answer.values.get(oid)) is not None}
+        return {oid: answer.values[oid] for oid in oids if oid in answer.values}
 
     async def walk(self, column: Oid, most: int) -> dict[Oid, Value]:
         """Return the first `most` objects below `column`; the walk ends early where the agent goes astray."""
@@ -65,7 +65,7 @@ class Link:
             answer = await self._asked(number, question)
             on = bool(answer.values)
             for oid, value in answer.values.items():
-                on = oid[: len(column)] == column and oid > last and value is not None and len(rows) < most
+                on = oid[: len(column)] == column and oid > last and len(rows) < most
                 if not on:
                     break
                 rows[oid], last = value, oid

@@ -24,7 +24,10 @@ _UNREADABLE = (PyAsn1Error, ArithmeticError, AttributeError, LookupError, Recurs
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response to one request. `refused`: the agent's error status, 0 for none; then there are no values."""
+    """A response to one request: the values of what there is, in the agent's order.
+
+    `refused`: its error status, 0 for none; then there are no values.
+    """
 
     request_id: int
     refused: int
@@ -76,13 +79,14 @@ def _read(data: bytes, community: str) -> Answer:
     if not isinstance(pdu, v2c.ResponsePDU):
         raise PeerError("SNMP: a message that is no response")
     refused = int(v2c.apiPDU.get_error_status(pdu))
-    rows = [] if refused else v2c.apiPDU.get_varbinds(pdu)
-    return Answer(int(v2c.apiPDU.get_request_id(pdu)), refused, {tuple(oid): _value(value) for oid, value in rows})
+    values: dict[Oid, Value] = {}
+    for oid, value in [] if refused else v2c.apiPDU.get_varbinds(pdu):
+        if not isinstance(value, univ.Null):  # "no such object" and "no more of them" are kinds of it
+            values.setdefault(tuple(oid), _value(value))
+    return Answer(int(v2c.apiPDU.get_request_id(pdu)), refused, values)
 
 
 def _value(value: object) -> Value:
     if isinstance(value, univ.OctetString):
         return bytes(value)
-    if isinstance(value, univ.ObjectIdentifier):
-        return tuple(value)
-    return int(value) if isinstance(value, univ.Integer) else None
+    return tuple(value) if isinstance(value, univ.ObjectIdentifier) else int(value)  # type: ignore[call-overload]

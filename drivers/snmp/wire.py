@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Oid: TypeAlias = tuple[int, ...]
-Value: TypeAlias = bytes | int | Oid | None
-"""Text or an address, a number, a name; None for "there is no such object" and for types that nobody asks for."""
+Value: TypeAlias = bytes | int | Oid
+"""Text or an address, a number, a name."""
 Values: TypeAlias = Mapping[Oid, Value]
 
 SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)
@@ -82,7 +82,7 @@ def identification(
     )
 
 
-def make(object_id: Value) -> str:
+def make(object_id: Value | None) -> str:
     """Return the maker that a sysObjectID names by its enterprise number, or ""."""
     if not isinstance(object_id, tuple) or object_id[: len(_ENTERPRISES)] != _ENTERPRISES:
         return ""
@@ -100,7 +100,7 @@ def mac(types: Values, macs: Values) -> str:
     return ""
 
 
-def printable(value: Value, limit: int) -> str:
+def printable(value: Value | None, limit: int) -> str:
     """Return a text of at most `limit` characters on one line, without whatever does not show; "" for other types."""
     if not isinstance(value, bytes):
         return ""

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _LONGEST_LABEL = 63  # bytes, RFC 1035
 _SUFFIX = len("-99")  # what a taken name gets
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII | re.IGNORECASE)
-_PROBE_MS = 750  # RFC 6762, 8.1: whoever has a name says so within three quarters of a second
+_PROBE_MS = 1500  # an answer to all may be held back for a second (RFC 6762, 6), and one to us is lost to a neighbour
 _NAMES = 9  # gateways of one name in one house; more are somebody's game
 
 
@@ -64,7 +64,7 @@ def instance_name(machine: str) -> str:
 async def announced(
     zeroconf: AsyncZeroconf, *, name: str, host: str, port: int, tls: bool, addresses: Sequence[str]
 ) -> AsyncIterator[Announced | None]:
-    """Announce a page while the block runs, then say good-bye; takes two seconds, for the names are asked for first.
+    """Announce a page while the block runs, then say good-bye; takes some seconds, for the names are asked for first.
 
     `name`: in lists; `host`: the label before ".local"; either gets a number where it is taken. `addresses`: where the
     page is reached, see `reachable`. None, and a line in the log, if there are none or the network cannot be told.
@@ -95,7 +95,7 @@ async def _registered(
         return None
     try:
         info = _about(name, await _free(zeroconf, host, addresses), port, tls, addresses)
-        await (await zeroconf.async_register_service(info, allow_name_change=True))
+        await _told(zeroconf, info)
     except (_NoName, Error, OSError) as error:
         log.warning("the page cannot be announced on the network: %s", str(error) or type(error).__name__)
         return None
@@ -103,7 +103,18 @@ async def _registered(
     return info
 
 
+async def _told(zeroconf: AsyncZeroconf, info: AsyncServiceInfo) -> None:
+    try:
+        await (await zeroconf.async_register_service(info, allow_name_change=True))
+    except BaseException:
+        await _unregistered(zeroconf, info)  # some may have heard of it
+        raise
+
+
 async def _unregistered(zeroconf: AsyncZeroconf, info: AsyncServiceInfo) -> None:
+    """Say good-bye; not for a name that was still being asked for, since it may be another's."""
+    if zeroconf.zeroconf.registry.async_get_info_name(info.key) is not info:
+        return
     try:
         await (await zeroconf.async_unregister_service(info))
     except (Error, OSError) as error:

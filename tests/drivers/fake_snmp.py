@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Oid: TypeAlias = tuple[int, ...]
 Datum: TypeAlias = str | bytes | int | Oid
@@ -128,25 +128,28 @@ class Agent(asyncio.DatagramProtocol):
         self.reply = reply
         self.asked = 0
         self.port = 0
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transport: Any = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self.port = transport.get_extra_info("sockname")[1]
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        assert self._transport is not None
         self.asked += 1
         for datagram in self.reply(data):
-            self._transport.sendto(datagram, addr)
+            self.say(datagram, addr)
+
+    def say(self, datagram: bytes, to: tuple[str, int]) -> None:
+        self._transport.sendto(datagram, to)
 
 
 @asynccontextmanager
-async def listening(reply: Reply, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Agent]:
+async def listening(
+    reply: Reply, *, host: str = "127.0.0.1", port: int = 0, made: type[Agent] = Agent
+) -> AsyncIterator[Agent]:
     loop = asyncio.get_running_loop()
-    transport, made = await loop.create_datagram_endpoint(lambda: Agent(reply), local_addr=(host, port))
+    transport, it = await loop.create_datagram_endpoint(lambda: made(reply), local_addr=(host, port))
     try:
-        yield made
+        yield it
     finally:
         transport.close()

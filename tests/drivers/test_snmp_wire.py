@@ -13,9 +13,7 @@ from drivers.snmp.wire import Identification, Oid, Value, identification, mac, m
 from tests.drivers import fake_snmp
 from tests.drivers.fake_snmp import Question, snmp_vector
 
-VALUE = st.one_of(
-    st.none(), st.binary(max_size=300), st.integers(), st.lists(st.integers(0, 2**32 - 1), max_size=12).map(tuple)
-)
+VALUE = st.one_of(st.binary(max_size=300), st.integers(), st.lists(st.integers(0, 2**32 - 1), max_size=12).map(tuple))
 
 
 def test_the_published_question_is_written_byte_for_byte() -> None:
@@ -31,6 +29,18 @@ def test_the_published_answer_is_read() -> None:
     }
     told = identification(read.values, {}, {})
     assert told == Identification(make="Fujitsu", model="FUJITSU fi-7300NX", description="FUJITSU fi-7300NX")
+
+
+def test_what_there_is_not_has_no_value_and_the_end_takes_none_away() -> None:
+    rows = fake_snmp.row(wire.SYS_DESCR, fake_snmp.NO_SUCH_OBJECT) + fake_snmp.row(wire.SYS_NAME, fake_snmp.datum("me"))
+    rows += fake_snmp.row(wire.SYS_NAME, fake_snmp.END_OF_MIB) + fake_snmp.row(wire.SYS_OBJECT_ID, b"\5\0")
+    assert answer(fake_snmp.response(b"\2\1\1", rows), "public").values == {wire.SYS_NAME: b"me"}
+
+
+def test_a_refusal_has_no_values() -> None:
+    rows = fake_snmp.row(wire.SYS_DESCR, fake_snmp.datum("me"))
+    read = answer(fake_snmp.response(b"\2\1\1", rows, error=2), "public")
+    assert (read.refused, read.values) == (2, {})
 
 
 def test_a_bulk_question_says_how_many_rows_after_what() -> None:
@@ -57,7 +67,7 @@ def test_the_name_of_the_device_goes_before_the_text_of_the_system() -> None:
         (None, ""),
     ],
 )
-def test_the_enterprise_number_names_the_maker(object_id: Value, expected: str) -> None:
+def test_the_enterprise_number_names_the_maker(object_id: Value | None, expected: str) -> None:
     assert make(object_id) == expected
 
 
