@@ -79,10 +79,13 @@ async def listed(folder: Path) -> dict[str, Any]:
 
 
 async def announced(_folder: Path) -> dict[str, Any]:
-    """What avahi sees of two simulated units of the same name."""
+    """What avahi sees of two simulated units."""
     [office] = Fleet.load("office").units
-    fleet = Fleet((replace(office, id="left"), replace(office, id="right", serial=2)))
-    async with running(fleet):
+    named = (
+        replace(office, id=side, serial=n, escl=replace(office.escl, make_and_model=side) if office.escl else None)
+        for n, side in enumerate(("left", "right"))
+    )
+    async with running(Fleet(tuple(named))):
         browsed = await run("avahi-browse", "--resolve", "--parsable", "--terminate", "_uscan._tcp")
         return {"out": browsed.out}
 

@@ -19,10 +19,10 @@ def _avahi() -> None:
         need(there(program), package)
 
 
-async def test_avahi_resolves_two_simulated_units_of_one_name() -> None:
+async def test_avahi_resolves_two_simulated_units() -> None:
     rows = [row.split(";") for row in (await in_a_namespace("announced"))["out"].splitlines()]
     found = {row[3]: row for row in rows if row[0] == "="}
-    assert set(found) == {r"Simulated\032Office\032MFP", r"Simulated\032Office\032MFP-2"}
+    assert set(found) == {"left", "right"}
     for row in found.values():
         assert row[7] == "127.0.0.1"
         assert '"rs=eSCL"' in row[9]
