@@ -20,6 +20,7 @@ _PAPERS: dict[Paper, tuple[int, int]] = {
     Paper.LEGAL: (10200, 16800),
     Paper.CARD: (2551, 4044),
 }
+_FINEST_DPI, _FINEST_LENGTH_1200 = 600, 17828  # at 600 dpi an iX100 takes no longer sheets, either
 _COLOUR, _GRAY = 5, 2
 # The app knows five steps, 09 smallest to 0D finest; ours are the unit's own on USB, 1 to 7.
 _QUALITY = {1: 0x09, 2: 0x09, 3: 0x0A, 4: 0x0B, 5: 0x0C, 6: 0x0C, 7: 0x0D}
@@ -48,7 +49,7 @@ def capabilities(dialect: Dialect) -> Capabilities:
         max_height_mm=round(dialect.max_length_1200 * _MM_PER_INCH / _WINDOW_DPI, 1),
         has_button=dialect.has_button,
         overscan=False,
-        double_feed=True,
+        double_feed=dialect.double_feed,
     )
 
 
@@ -56,7 +57,8 @@ def plan(dialect: Dialect, profile: Profile) -> Batch:
     """Return the batch for a profile; Unsupported for a resolution that is not offered."""
     if profile.resolution_dpi not in dialect.resolutions_dpi:
         raise Unsupported(f"The scanner does not scan at {profile.resolution_dpi} dpi over Wi-Fi")
-    whole = dialect.max_width_1200, dialect.max_length_1200
+    longest = dialect.max_length_1200 if profile.resolution_dpi < _FINEST_DPI else _FINEST_LENGTH_1200
+    whole = dialect.max_width_1200, min(longest, dialect.max_length_1200)
     width, length = (min(pair) for pair in zip(_PAPERS.get(profile.paper, whole), whole, strict=True))
     duplex = profile.duplex and dialect.duplex
     pixels = (width * profile.resolution_dpi // _WINDOW_DPI) * (length * profile.resolution_dpi // _WINDOW_DPI)
@@ -77,15 +79,16 @@ def _common(dialect: Dialect, profile: Profile, *, duplex: bool) -> bytes:
                                                        7 colour fixed, 8 blank pages (80: kept), b bleed-through (off)
     """
     automatic = profile.paper is Paper.AUTOMATIC
+    double_feed = profile.double_feed and dialect.double_feed
     head = bytes(
         (
             0,
             dialect.duplex_code if duplex else 1,
             1,
             int(automatic),
-            0xD0 if profile.double_feed else 0x80,
+            0xD0 if double_feed else dialect.byte_4,
             int(automatic),
-            0xC1 if profile.double_feed else 0xC0,
+            0xC1 if double_feed else dialect.byte_6,
             0x80,
             0x80,
             dialect.byte_9,

@@ -16,6 +16,7 @@ class Dialect:
 
     `reserve_bytes`, `alive_s` (after so long without a keep-alive the unit frees itself) and `host_type` go into
     RESERVE; `block_bytes` is a READ; `jpeg`: the compression code; `duplex_code` of the paper handling;
+    `double_feed`: it can look for one, otherwise `byte_4` and `byte_6` say that it does not;
     `proven` where somebody has scanned with it; `has_button` where a press was seen.
     """
 
@@ -28,6 +29,9 @@ class Dialect:
     jpeg: int = 0x82
     duplex: bool = True
     duplex_code: int = 3
+    double_feed: bool = True
+    byte_4: int = 0x80
+    byte_6: int = 0xC0
     byte_9: int = 0xC8
     byte_15: int = 0
     max_width_1200: int = 10448
@@ -53,6 +57,9 @@ _IX100 = Dialect(
     source="open iX100/iX110 driver on hardware",
     host_type=_PC,
     duplex=False,
+    double_feed=False,
+    byte_4=0,
+    byte_6=0x80,
     byte_9=0xD0,
     byte_15=1,
     max_width_1200=10368,

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 
 from drivers.errors import Busy, DriverError, Unreachable, Unsupported
 from drivers.port import Gone, Sighting
 from drivers.vens import dialects, flow
 from drivers.vens.air import Air, Ears, Ports, broadcasts, own_address
+from drivers.vens.names import Hosts
 from drivers.vens.reservation import Reservation
 from drivers.vens.scanner import VensScanner
 from drivers.vens.wire import LETS_GO, Advertisement, DeviceInfo, Event, Family, Notice
@@ -73,7 +74,7 @@ class VensFinder:
         self._token = token
         self._now = now
         self._broadcast = tuple(IPv4Address(address) for address in broadcast)
-        self._hosts = tuple(hosts)
+        self._hosts = Hosts(hosts)
         self._round_s = round_s
         self._known: dict[str, _Known] = {}
         self._held: dict[str, _Held] = {}
@@ -86,21 +87,26 @@ class VensFinder:
     async def sightings(self) -> AsyncGenerator[Sighting | Gone]:
         """Yield each unit when it appears, moves or changes, and when it stays silent for some rounds."""
         self._air.open()
-        alive = asyncio.create_task(self._keep_alive(), name="VENS keep-alive")
-        calling = asyncio.create_task(self._call_rounds(), name="VENS calls")
+        tasks = (
+            asyncio.create_task(self._keep_alive(), name="VENS keep-alive"),
+            asyncio.create_task(self._call_rounds(), name="VENS calls"),
+            asyncio.create_task(self._hosts.look_up(self._round_s), name="VENS names"),
+        )
+        for task in tasks:
+            task.add_done_callback(lambda _: self._news.set())  # one that failed is told of at once
         try:
             while True:
                 await self._news.wait()
                 self._news.clear()
                 for event in self._changes():
                     yield event
-                for task in (alive, calling):
+                for task in tasks:
                     if task.done():
                         task.result()
         finally:
-            for task in (alive, calling):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(alive, calling, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._air.close()
 
     async def open(self, sighting_id: str, *, password: str = "") -> VensScanner:
@@ -240,9 +246,8 @@ class VensFinder:
         everywhere = await asyncio.to_thread(self._networks)
         for broadcast, own in everywhere.items():
             self._call(broadcast, own)
-        for host in self._hosts:
-            with suppress(AddressValueError, OSError):
-                self._call(await _resolved(host))
+        for address in self._hosts.addresses:
+            self._call(address)
         late = time.monotonic() - 1.5 * self._round_s
         for known in self._known.values():
             if known.heard_s < late:
@@ -297,15 +302,6 @@ def _unproven(info: DeviceInfo) -> str:
         f"Found, dialect unproven: nobody has published how the {info.model} is scanned from over Wi-Fi. "
         "Connect it by USB"
     )
-
-
-async def _resolved(host: str) -> IPv4Address:
-    try:
-        return IPv4Address(host)
-    except AddressValueError:
-        loop = asyncio.get_running_loop()
-        [*_, (_, _, _, _, address)] = await loop.getaddrinfo(host, None, family=2)
-        return IPv4Address(address[0])
 
 
 async def _let_go(reservation: Reservation) -> None:

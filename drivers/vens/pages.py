@@ -23,10 +23,13 @@ async def _chunks(
     data: Data, batch: Batch, side: WindowId, image: int, block: bytes, *, last: bool
 ) -> AsyncIterator[bytes]:
     yield block
-    sequence = 0
+    sequence, came = 0, len(block)
     while not last:
         sequence += 1
         block, last = await data.run(flow.read_block(batch, side, image, sequence))
         if not block and not last:
             raise PeerError("The scanner sends nothing of the page: scan it again")
+        came += len(block)
+        if came > batch.max_side_bytes:  # the side itself counts nothing that follows the image
+            raise PeerError("The scanner sends more for this page than the page can hold: scan it again")
         yield block

@@ -88,15 +88,25 @@ def test_the_quality_stays_within_what_the_app_sends(quality: int) -> None:
 def test_papers_are_as_large_as_in_the_app(paper: Paper, size: tuple[int, int]) -> None:
     batch = plan(IX500, replace(APP_PROFILE, paper=paper))
     assert window(batch) == size
-    assert batch.parameters[5] == (paper is Paper.AUTOMATIC), "the unit looks for the edges only where nobody named them"
+    assert batch.parameters[5] == (paper is Paper.AUTOMATIC), "edges are looked for where nobody named them"
 
 
 def test_an_ix100_is_asked_with_its_own_constants() -> None:
     published = vector("d4-raw-ix100", folder=VENS)
     batch = plan(IX100, Profile(resolution_dpi=300, double_feed=False))
     assert batch.sides == (FRONT,)
-    for offset in (0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 15, *range(32, 39), *range(42, 50)):
+    for offset in (0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 15, *range(32, 39), *range(42, 50)):
         assert batch.parameters[offset] == published[offset], hex(offset)
+
+
+@pytest.mark.parametrize(("dpi", "length"), [(150, 42307), (300, 42307), (600, 17828)])
+def test_an_ix100_takes_no_long_sheet_at_its_highest_resolution(dpi: int, length: int) -> None:
+    assert window(plan(IX100, Profile(resolution_dpi=dpi))) == (10368, length)
+
+
+def test_an_ix100_takes_one_sheet_at_a_time_and_looks_for_no_second() -> None:
+    assert not capabilities(IX100).double_feed
+    assert plan(IX100, Profile(double_feed=True)) == plan(IX100, Profile(double_feed=False))
 
 
 def test_an_ix1300_has_its_own_word_for_duplex() -> None:
@@ -130,9 +140,7 @@ def test_capabilities_are_those_of_the_dialect() -> None:
         ("iX9999", 4, (0x180, 30, 1, False)),
     ],
 )
-def test_models_are_talked_to_as_documented(
-    model: str, interface: int, expected: tuple[int, int, int, bool]
-) -> None:
+def test_models_are_talked_to_as_documented(model: str, interface: int, expected: tuple[int, int, int, bool]) -> None:
     row = dialect(model, interface)
     assert (row.reserve_bytes, row.alive_s, row.host_type, row.proven) == expected
     assert row.source
