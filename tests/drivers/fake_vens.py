@@ -86,13 +86,13 @@ class FakeVens(asyncio.DatagramProtocol):
     # --- life
 
     async def start(self, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, port))
         self._servers = [
             await asyncio.start_server(serve, self.address, 0) for serve in (self._serve_data, self._serve_control)
         ]
         data, control = [server.sockets[0].getsockname()[1] for server in self._servers]
         self._ports = data, control
+        loop = asyncio.get_running_loop()  # last: whoever is answered connects at once
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, port))
 
     async def stop(self) -> None:
         """Leave the network: no answer any more, and every connection broken."""
