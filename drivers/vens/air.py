@@ -1,7 +1,7 @@
 """The three UDP sockets: calls and keep-alives, advertisements, events. Datagrams in, decoded messages out.
 
-Anybody can send here. A datagram costs a few microseconds to throw away, at most `_MOST_AT_ONCE` are read before
-others have their turn, and nothing is kept of what is not a message.
+Anybody can send here. A datagram of another shape costs a microsecond to throw away, at most `_MOST_AT_ONCE` are read
+before others have their turn, and nothing is kept of what is not a message.
 """
 
 import asyncio
@@ -21,10 +21,24 @@ from drivers.vens.wire import Advertisement, DeviceInfo, Event, Family, Request
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 64
-_LONGEST_DATAGRAM = 512
 _BUFFER_BYTES = 256 * 1024  # the answers of 200 units to one call
+_MOST_UNREAD = 16  # replies that are logged because nobody can read them
 
 Take = Callable[[bytes, IPv4Address], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a message looks like before anybody decodes it: its length, and how it begins."""
+
+    least_bytes: int
+    most_bytes: int
+    heads: frozenset[bytes]
+    head_bytes: int
+
+
+_INFO = _Shape(wire.LEAST_INFO_BYTES, wire.LONGEST_DATAGRAM_BYTES, frozenset(it.encode("ascii") for it in Family), 4)
+_NOTICE = _Shape(wire.NOTICE_BYTES, wire.NOTICE_BYTES, frozenset({wire.NOTICE_HEAD}), len(wire.NOTICE_HEAD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +68,15 @@ class Air:
         self._calls: socket.socket | None = None
         self._events: socket.socket | None = None
         self._sockets: list[socket.socket] = []
-        self._buffer = bytearray(_LONGEST_DATAGRAM + 1)
+        self._buffer = bytearray(wire.LONGEST_DATAGRAM_BYTES + 1)
+        self._unread: set[IPv4Address] = set()
 
     def open(self) -> None:
         """Open the sockets; without the port of the advertisements it goes on."""
-        self._calls = self._listen(0, self._take_info)
-        self._events = self._listen(0, self._take_event)
+        self._calls = self._listen(0, _INFO, self._take_info)
+        self._events = self._listen(0, _NOTICE, self._take_event)
         try:
-            self._listen(self._ports.advertisement, self._take_advertisement)
+            self._listen(self._ports.advertisement, _NOTICE, self._take_advertisement)
         except OSError as error:
             log.warning("no ScanSnap advertisements are heard: UDP port %d: %s", self._ports.advertisement, error)
 
@@ -87,7 +102,7 @@ class Air:
         with suppress(OSError):
             self._calls.sendto(request.encode(), (str(to), self._ports.discovery))
 
-    def _listen(self, port: int, take: Take) -> socket.socket:
+    def _listen(self, port: int, shape: _Shape, take: Take) -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
@@ -100,23 +115,35 @@ class Air:
             sock.close()
             raise
         self._sockets.append(sock)
-        asyncio.get_running_loop().add_reader(sock, self._drain, sock, take)
+        asyncio.get_running_loop().add_reader(sock, self._drain, sock, shape, take)
         return sock
 
-    def _drain(self, sock: socket.socket, take: Take) -> None:
+    def _drain(self, sock: socket.socket, shape: _Shape, take: Take) -> None:
         for _ in range(_MOST_AT_ONCE):
             try:
                 count, (host, _port) = sock.recvfrom_into(self._buffer)
             except OSError:  # nothing more; or an ICMP message about one of ours
                 return
-            if 0 < count <= _LONGEST_DATAGRAM:
+            if not shape.least_bytes <= count <= shape.most_bytes:
+                continue
+            if bytes(self._buffer[: shape.head_bytes]) in shape.heads:
                 with suppress(PeerError):
                     take(bytes(self._buffer[:count]), IPv4Address(host))
 
     def _take_info(self, data: bytes, sender: IPv4Address) -> None:
-        info = DeviceInfo.decode(data)
+        try:
+            info = DeviceInfo.decode(data)
+        except PeerError as error:
+            self._note(data, sender, error)
+            return
         if info.address == sender:  # who tells another's address is none of them
             self._ears.info(info, sender)
+
+    def _note(self, data: bytes, sender: IPv4Address, error: PeerError) -> None:
+        """Log a reply that nobody can read, once for each sender: only so are the newer dialects ever learnt."""
+        if sender not in self._unread and len(self._unread) < _MOST_UNREAD:
+            self._unread.add(sender)
+            log.warning("an unknown reply from %s (%s): %s", sender, error, data.hex(" "))
 
     def _take_advertisement(self, data: bytes, sender: IPv4Address) -> None:
         advertisement = Advertisement.decode(data)
@@ -141,10 +168,10 @@ def broadcasts() -> dict[IPv4Address, IPv4Address]:
 
 def own_address(towards: IPv4Address) -> IPv4Address:
     """Return the address that we have where packets to `towards` leave; 0.0.0.0 where none can."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sock.connect((str(towards), wire.DISCOVERY_PORT))
             return IPv4Address(sock.getsockname()[0])
-        except OSError:
-            return IPv4Address(0)
+    except OSError:
+        return IPv4Address(0)

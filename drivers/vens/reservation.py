@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _RECOVERY_PAUSE_S = 1.0  # section 8.5
 _RECOVERIES = 3
 _HOST_PC = 0
+_NAME_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class Reservation:
             if status != Answer.OCCUPIED or not self.stale or not left:
                 raise self._refusal(status)
             await self._recover()
+
+    async def answers(self) -> bool:
+        """Tell whether the unit is where it was: it answers there (GET_DEV_INFO), and with no other host name."""
+        asked = wire.control(self.info.family, wire.Control.DEVICE_INFO, self.token)
+        try:
+            reply = await ask_control(self.info.address, self.info.control_port, asked)
+        except DriverError:
+            return False
+        told = reply.body[:_NAME_BYTES].rstrip(b"\0 ")
+        return not reply.status and told in (b"", self.info.host_name.encode("ascii"))
 
     async def release(self) -> None:
         """Give the unit back."""

@@ -16,7 +16,7 @@ from drivers.scsi.wire import WindowId
 from drivers.vens import batch as batches
 from drivers.vens import flow
 from drivers.vens.batch import Batch
-from drivers.vens.link import Data, Result
+from drivers.vens.link import Connection, Data, Result
 from drivers.vens.pages import open_side
 from drivers.vens.reservation import Reservation
 
@@ -56,6 +56,8 @@ class VensScanner:
         self._news = asyncio.Event()
         self._noticed = self._repeated = False
         self._lost: DriverError | None = None
+        self._scanning: Connection | None = None
+        self._is_closed = False
         self._last_press_s = self._last_scan_s = float("-inf")
         self._accepted: deque[float] = deque(maxlen=_MOST_A_MINUTE)
 
@@ -89,10 +91,20 @@ class VensScanner:
         self._noticed = True
         self._news.set()
 
-    def lose(self, why: DriverError) -> None:
-        """Take note that the unit is gone, or ours no more: whoever waits for a press is told."""
+    def lose(self, why: DriverError, *, at_once: bool = False) -> None:
+        """Take note that the unit is gone, or ours no more: whoever waits for a press is told.
+
+        A scan goes on as long as the unit does; `at_once`: it ends, too.
+        """
         self._lost = self._lost or why
+        if at_once and self._scanning is not None:
+            self._scanning.abort(why)
         self._news.set()
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether the unit is gone, or ours no more."""
+        return self._lost is not None
 
     async def status(self) -> Status:
         """Ask once for hopper, button and cover, on a connection of its own."""
@@ -138,7 +150,10 @@ class VensScanner:
         However it ends, the job is ended at the unit, too: without that it stays occupied for everybody.
         """
         batch = batches.plan(self._reservation.dialect, profile)
+        if self._lost is not None:
+            raise self._lost
         async with self._batch, self._reservation.connect() as connection:
+            self._scanning = connection
             data = self._reservation.data(connection)
             ended = False
             try:
@@ -149,8 +164,11 @@ class VensScanner:
                 ended = True
             finally:
                 self._last_scan_s = time.monotonic()
-                if not ended:
-                    await to_the_end(self._break_off(data))
+                try:
+                    if not ended:
+                        await to_the_end(self._break_off(connection, data))
+                finally:
+                    self._scanning = None
 
     async def _pages(self, data: Data, batch: Batch) -> AsyncIterator[Page]:
         sheet = image = 0
@@ -168,16 +186,25 @@ class VensScanner:
             raise PaperError(PaperFault.EMPTY, "The feeder is empty: load paper")
         self._before = Status(paper=False, button=False, cover_open=False)  # paper loaded before the next poll is new
 
-    async def _break_off(self, data: Data) -> None:
+    async def _break_off(self, connection: Connection, data: Data) -> None:
         """End the job, over a new connection where the one of the job is lost."""
         try:
             async with asyncio.timeout(_END_TIMEOUT_S):
-                if data.broken:
+                if data.broken or not await self._broke_off(data):
+                    await connection.close()  # a unit that still sends on it would not listen to another
                     await self._once(flow.break_off())
-                else:
-                    await data.run(flow.break_off())
         except (DriverError, TimeoutError) as error:
             log.warning("%s: the job could not be ended at the unit: %s", self._id, error or "no answer")
+
+    async def _broke_off(self, data: Data) -> bool:
+        """End the job where it runs; False if the connection broke over it."""
+        try:
+            await data.run(flow.break_off())
+        except DriverError:
+            if not data.broken:
+                raise
+            return False
+        return True
 
     async def _once(self, dialogue: Dialogue[Result]) -> Result:
         if self._lost is not None and isinstance(self._lost, Unreachable):
@@ -187,4 +214,6 @@ class VensScanner:
 
     async def close(self) -> None:
         """Release the unit; never raises, may be called twice."""
-        await to_the_end(self._closed())
+        if not self._is_closed:
+            self._is_closed = True
+            await to_the_end(self._closed())

@@ -3,7 +3,7 @@
 Offsets and meanings: protocols/scansnap-wifi-vens.md; the sections are named beside each message.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from ipaddress import IPv4Address
@@ -20,9 +20,12 @@ HEAD_BYTES = 16
 MAX_FRAME_BYTES = 4 * 1024 * 1024  # section 3; the largest frame that a unit sends is a block of 3 MB
 LONGEST_PASSWORD = 16
 
-_LONGEST_DATAGRAM = 512
+LEAST_INFO_BYTES = 124
+LONGEST_DATAGRAM_BYTES = 512
+NOTICE_BYTES = 48
+NOTICE_HEAD = b"\0\0\0\x30VENS"
+
 _KEY = b"pFusCANsNapFiPfu"
-_VENS = b"VENS"
 _CDB_BYTES = 16
 _DATA_AT = 40
 _IMAGE_AT = 42
@@ -96,7 +99,7 @@ class DeviceInfo:
     """What a unit answers to a request (section 2.3).
 
     `mac` as "00:80:92:01:02:03"; `client`: who is connected, 0.0.0.0 for nobody; `manager`: 8 bytes of the PC to which
-    it is bound.
+    it is bound; `raw`: the whole reply, for the log.
     """
 
     family: Family
@@ -110,6 +113,7 @@ class DeviceInfo:
     product: str
     client: IPv4Address
     manager: bytes
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
     @classmethod
     def decode(cls, data: bytes) -> "DeviceInfo":
@@ -122,7 +126,7 @@ class DeviceInfo:
         68: 53 63 61 6e 53 6e 61 70 20 69 58 35 30 30    product, at 70 in the longer form     "ScanSnap iX500"
         78: connected client; 7c: manager id
         """
-        if not _LEAST_INFO <= len(data) <= _LONGEST_DATAGRAM:
+        if not LEAST_INFO_BYTES <= len(data) <= LONGEST_DATAGRAM_BYTES:
             raise PeerError(f"device information of {len(data)} bytes")
         reader = Reader(data, "device information")
         family = _family(reader.take(4))
@@ -137,6 +141,8 @@ class DeviceInfo:
         reader.seek(_LONG_NAME_AT if longer else _NAME_AT)
         host_name = _text(reader.take(64))
         product = _text(reader.take(24 if longer else 16))
+        if not host_name:
+            raise PeerError("device information: no host name")
         rest = Reader(data[_CLIENT_AT:].ljust(12, b"\0") if not longer else bytes(12), "device information")
         return cls(
             family=family,
@@ -150,6 +156,7 @@ class DeviceInfo:
             product=product,
             client=IPv4Address(rest.take(4)),
             manager=rest.take(8),
+            raw=data,
         )
 
     @property
@@ -163,7 +170,7 @@ class DeviceInfo:
         return self.product.removeprefix("ScanSnap ").strip() or self.host_name.partition("-")[0]
 
 
-_LEAST_INFO, _LONG_INFO = 124, 144
+_LONG_INFO = 144
 _NAME_AT, _LONG_NAME_AT, _CLIENT_AT = 0x28, 0x30, 0x78
 
 
@@ -181,7 +188,7 @@ class Advertisement:
         00 00 00 30 56 45 4e 53 00 00 00 21 00 00 00 00   length, key, kind
         01 00 00 00 c0 a8 01 14 00 80 92 01 02 03 00 00   14 IPv4, 18 MAC
         """
-        reader = _framed(data, 48, "advertisement")
+        reader = _notice(data, "advertisement")
         if reader.seek(0x08).u32() != 0x21:
             raise PeerError("not an advertisement")
         return cls(IPv4Address(reader.seek(0x14).take(4)), reader.take(6).hex(":"))
@@ -199,7 +206,7 @@ class Event:
 
         00 00 00 30 56 45 4e 53 00 00 00 01 00 00 00 00 02 00 ...   length, key, 8 kind
         """
-        return cls(_framed(data, 48, "event").seek(0x08).u32())
+        return cls(_notice(data, "event").seek(0x08).u32())
 
 
 def identity(password: str) -> bytes:
@@ -346,8 +353,8 @@ class DataReply:
         return cls(ScsiStatus(status), frame[_IMAGE_AT if image else _DATA_AT :])
 
 
-def _framed(data: bytes, length: int, what: str) -> Reader:
-    if len(data) != length or data[:4] != u32(length) or data[4:8] != _VENS:
+def _notice(data: bytes, what: str) -> Reader:
+    if len(data) != NOTICE_BYTES or not data.startswith(NOTICE_HEAD):
         raise PeerError(f"not an {what}: {len(data)} bytes")
     return Reader(data, what)
 

@@ -25,11 +25,13 @@ while True:
     signal.pause()
     print("seen", flush=True)
 """
+# Whoever runs these tests in the background has them deaf to Ctrl-C, and so would be what they start.
+LISTENS = ("env", "--default-signal=INT,HUP,TERM")
 TAKES_THE_TERMINAL = """
 import os, sys
 os.setsid()
 os.close(os.open(os.ttyname(0), os.O_RDWR))
-os.execv(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[1], sys.argv[1:])
 """
 FLEET = '[[unit]]\nid = "desk"\nmodel = "S1500"\nserial = 77\nsheets = 3\n'
 
@@ -122,7 +124,7 @@ async def test_ctrl_c_in_a_terminal_reaches_the_command_once() -> None:
 
 async def started(*command: str, terminal: int | None = None) -> Process:
     """Start a command over the bus; in the foreground of a terminal of its own, if one is given."""
-    words = (*EXEC, "--", *command)
+    words = (*LISTENS, *EXEC, "--", *command)
     if terminal is None:
         return await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE, cwd=ROOT, start_new_session=True)
     words = (sys.executable, "-c", TAKES_THE_TERMINAL, *words)

@@ -26,7 +26,7 @@ MAC = "00:80:92:01:02:03"
 
 
 def v(name: str) -> bytes:
-    return vector(name, VENS)
+    return vector(name, folder=VENS)
 
 
 def test_every_vector_says_where_it_comes_from() -> None:
