@@ -1,1 +1,1 @@
-"""ScanSnap units on Wi-Fi: the VENS protocol over UDP and TCP."""
+"""ScanSnap units on Wi-Fi: the VENS protocol over UDP (wire, air, calls, known) and TCP (frames, link, reservation)."""

@@ -10,8 +10,9 @@ from drivers import flow as flows
 from drivers.errors import DriverError, PeerError, Unreachable
 from drivers.scsi.flow import Dialogue
 from drivers.scsi.wire import Command, Opcode, Reply, ScsiStatus, Sense, request_sense
-from drivers.vens import wire
-from drivers.vens.wire import ControlReply, DataReply, Family
+from drivers.vens import frames
+from drivers.vens.frames import ControlReply, DataReply
+from drivers.vens.wire import Family
 
 Result = TypeVar("Result")
 
@@ -38,7 +39,7 @@ class Connection:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 self._reader, self._writer = await asyncio.open_connection(str(self._address), self._port)
-                status = wire.greeting(await self._frame())
+                status = frames.greeting(await self._frame())
         except (OSError, TimeoutError) as error:
             await self.close()
             raise Unreachable("The scanner cannot be reached: check that it is on and has Wi-Fi") from error
@@ -95,7 +96,7 @@ class Connection:
             raise Unreachable(_SILENT)
         try:
             head = await self._reader.readexactly(8)
-            return head + await self._reader.readexactly(wire.frame_length(head) - len(head))
+            return head + await self._reader.readexactly(frames.frame_length(head) - len(head))
         except asyncio.IncompleteReadError as error:
             raise self._why or Unreachable("The scanner closed the connection") from error
 
@@ -131,7 +132,7 @@ class Data:
         """Do one command; cancelled, wait a little for its answer: the job is best ended on this very connection."""
         opcode = command.cdb[0]
         timeout_s = _PAPER_TIMEOUT_S if opcode in _MOVES_PAPER else _ANSWER_TIMEOUT_S
-        request = wire.data_request(self._family, self._token, command)
+        request = frames.data_request(self._family, self._token, command)
         answer = asyncio.ensure_future(self._connection.exchange(request, timeout_s))
         try:
             frame = await asyncio.shield(answer)

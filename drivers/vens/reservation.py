@@ -7,10 +7,11 @@ from datetime import datetime
 from ipaddress import IPv4Address
 
 from drivers.errors import Busy, DriverError, PeerError, Refused, WrongPassword
-from drivers.vens import flow, wire
+from drivers.vens import flow, frames
 from drivers.vens.dialects import Dialect
+from drivers.vens.frames import Answer, Reserve
 from drivers.vens.link import Connection, Data, ask_control
-from drivers.vens.wire import Answer, DeviceInfo, Reserve
+from drivers.vens.wire import DeviceInfo
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Reservation:
 
     async def answers(self) -> bool:
         """Tell whether the unit is where it was: it answers there (GET_DEV_INFO), and with no other host name."""
-        asked = wire.control(self.info.family, wire.Control.DEVICE_INFO, self.token)
+        asked = frames.control(self.info.family, frames.Control.DEVICE_INFO, self.token)
         try:
             reply = await ask_control(self.info.address, self.info.control_port, asked)
         except DriverError:
@@ -63,7 +64,7 @@ class Reservation:
 
     async def release(self) -> None:
         """Give the unit back."""
-        await ask_control(self.info.address, self.info.control_port, wire.release(self.info.family, self.token))
+        await ask_control(self.info.address, self.info.control_port, frames.release(self.info.family, self.token))
 
     async def _reserve(self, own: IPv4Address, event_port: int, password: str, at: datetime) -> int:
         request = Reserve(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from drivers.errors import DriverError, MisuseError, PeerError
 from drivers.scsi.wire import Command, ScsiStatus, Sense
-from drivers.vens import wire
-from drivers.vens.wire import Advertisement, Answer, ControlReply, DataReply, DeviceInfo, Event, Family, Request
+from drivers.vens import frames, wire
+from drivers.vens.frames import Answer, ControlReply, DataReply
+from drivers.vens.wire import Advertisement, DeviceInfo, Event, Family, Request
 from tests.drivers.vectors import VENS
 from tests.drivers.vectors import vector as read_vector
 
@@ -22,7 +23,7 @@ US = IPv4Address("192.168.1.50")
 UNIT = IPv4Address("192.168.1.20")
 TOKEN = bytes.fromhex("021122334455")
 PAIRED = datetime(2026, 11, 23, 9, 30, tzinfo=timezone(timedelta(hours=2)))
-MOBILE = wire.Reserve(
+MOBILE = frames.Reserve(
     family=Family.VENS,
     token=TOKEN,
     length=0x180,
@@ -62,7 +63,7 @@ def test_keep_alive_is_the_same_request_with_a_flag() -> None:
 
 
 @pytest.mark.parametrize(("request_", "name"), [(MOBILE, "reserve-mobile"), (PC, "reserve-pc")])
-def test_reserve_is_the_published_frame(request_: wire.Reserve, name: str) -> None:
+def test_reserve_is_the_published_frame(request_: frames.Reserve, name: str) -> None:
     assert request_.encode() == vector(name)
 
 
@@ -76,13 +77,13 @@ def test_reserve_tells_minus_the_offset_from_utc(zone: timezone, octets: str) ->
 
 @pytest.mark.parametrize(("password", "digits"), [("0700", b"171136176174"), ("8122", b"179130178176"), ("", b"")])
 def test_the_identity_of_a_password_is_the_published_one(password: str, digits: bytes) -> None:
-    assert wire.identity(password) == digits
+    assert frames.identity(password) == digits
 
 
 def test_the_longest_password_fills_the_field_of_reserve() -> None:
     longest = replace(MOBILE, password="x" * 16).encode()
     assert len(longest) == 0x180
-    assert longest[0x34:0x64] == wire.identity("x" * 16)
+    assert longest[0x34:0x64] == frames.identity("x" * 16)
 
 
 @pytest.mark.parametrize("password", ["x" * 17, "pässword", "\N{DIGIT ONE}\N{COMBINING ENCLOSING KEYCAP}"])
@@ -94,43 +95,43 @@ def test_a_password_that_no_unit_can_have_is_ours_to_refuse(password: str) -> No
 @given(password=st.text(max_size=20))
 def test_any_password_is_encoded_within_its_field_or_refused(password: str) -> None:
     with suppress(MisuseError):
-        assert len(wire.identity(password)) == 3 * len(password) <= 48
+        assert len(frames.identity(password)) == 3 * len(password) <= 48
 
 
 def test_release_is_the_published_frame() -> None:
-    assert wire.release(Family.VENS, TOKEN) == vector("release")
+    assert frames.release(Family.VENS, TOKEN) == vector("release")
 
 
 def test_a_body_that_does_not_fit_its_frame_is_ours_to_refuse() -> None:
     with pytest.raises(MisuseError):
-        wire.control(Family.VENS, wire.Control.RELEASE, TOKEN, bytes(9))
+        frames.control(Family.VENS, frames.Control.RELEASE, TOKEN, bytes(9))
 
 
 @pytest.mark.parametrize("token", [b"", bytes(5), bytes(8)])
 def test_a_token_has_six_bytes(token: bytes) -> None:
     with pytest.raises(MisuseError):
-        wire.release(Family.VENS, token)
+        frames.release(Family.VENS, token)
 
 
 def test_a_read_is_the_published_frame() -> None:
     command = Command(bytes.fromhex("28 00 00 02 00 80 04 00 00 00 01 02"), data_in_length=0x40000)
-    assert wire.data_request(Family.VENS, TOKEN, command) == vector("read-back-block-2")
+    assert frames.data_request(Family.VENS, TOKEN, command) == vector("read-back-block-2")
 
 
 def test_the_parameters_go_out_in_the_published_frame() -> None:
     published = vector("d4-colour-duplex-200")
     command = Command(vector("cdb-parameters"), published[64:])
-    assert wire.data_request(Family.VENS, TOKEN, command) == published
+    assert frames.data_request(Family.VENS, TOKEN, command) == published
 
 
 @pytest.mark.parametrize("family", Family)
 def test_the_family_of_the_unit_is_the_key_of_every_frame(family: Family) -> None:
-    frames = (
+    written = (
         replace(MOBILE, family=family).encode(),
-        wire.release(family, TOKEN),
-        wire.data_request(family, TOKEN, Command(vector("cdb-feed"))),
+        frames.release(family, TOKEN),
+        frames.data_request(family, TOKEN, Command(vector("cdb-feed"))),
     )
-    assert {frame[4:8] for frame in frames} == {family.encode()}
+    assert {frame[4:8] for frame in written} == {family.encode()}
 
 
 # --- what units say
@@ -219,8 +220,8 @@ def test_an_event_tells_its_kind_known_or_not(kind: int) -> None:
 
 
 def test_greeting() -> None:
-    assert wire.greeting(vector("greeting-ok")) == 0
-    assert wire.greeting(vector("greeting-ok")[:8] + b"\xff\xff\xff\xfc" + bytes(4)) == -4
+    assert frames.greeting(vector("greeting-ok")) == 0
+    assert frames.greeting(vector("greeting-ok")[:8] + b"\xff\xff\xff\xfc" + bytes(4)) == -4
 
 
 def test_control_replies() -> None:
@@ -231,7 +232,7 @@ def test_control_replies() -> None:
 
 def test_the_last_block_is_a_check_with_its_ids_cut_off() -> None:
     head = vector("read-last-block-head")
-    length = wire.frame_length(head[:8])
+    length = frames.frame_length(head[:8])
     assert length - len(head) == 43_671
     reply = DataReply.decode(head + b"\x5a" * 9, image=True)
     assert reply == DataReply(ScsiStatus.CHECK, b"\x5a" * 9)
@@ -262,24 +263,24 @@ def test_the_sense_at_the_end_of_an_image() -> None:
 
 # --- rubbish
 
-MOST = wire.MAX_FRAME_BYTES
+MOST = frames.MAX_FRAME_BYTES
 
 
 @pytest.mark.parametrize("length", [0, 8, 15, MOST + 1, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_frame_of_an_impossible_length_is_refused_at_its_head(length: int) -> None:
     with pytest.raises(PeerError):
-        wire.frame_length(length.to_bytes(4, "big") + b"VENS")
+        frames.frame_length(length.to_bytes(4, "big") + b"VENS")
 
 
 @pytest.mark.parametrize("length", [16, MOST])
 def test_frames_between_head_and_limit_are_read(length: int) -> None:
-    assert wire.frame_length(length.to_bytes(4, "big") + b"VENS") == length
+    assert frames.frame_length(length.to_bytes(4, "big") + b"VENS") == length
 
 
 @pytest.mark.parametrize("head", [b"", b"\0\0\0\x10", b"\0\0\0\x10HTTP", b"\0\0\0\x10\xff\xff\xff\xff"])
 def test_a_frame_of_nobody_is_refused_at_its_head(head: bytes) -> None:
     with pytest.raises(PeerError):
-        wire.frame_length(head)
+        frames.frame_length(head)
 
 
 DATAGRAMS: dict[str, Callable[[bytes], object]] = {
@@ -288,7 +289,7 @@ DATAGRAMS: dict[str, Callable[[bytes], object]] = {
     "event-button": Event.decode,
 }
 FRAMES: dict[str, Callable[[bytes], object]] = {
-    "greeting-ok": wire.greeting,
+    "greeting-ok": frames.greeting,
     "reserve-accepted": ControlReply.decode,
     "read-last-block-head": lambda frame: DataReply.decode(frame, image=True),
     "sense-end-of-image": Sense.decode,
@@ -350,4 +351,4 @@ def test_what_is_kept_of_device_information_is_short_and_printable(data: st.Data
 @given(data=st.binary(max_size=16))
 def test_a_frame_length_is_bounded_or_refused(data: bytes) -> None:
     with suppress(PeerError):
-        assert 16 <= wire.frame_length(data) <= MOST
+        assert 16 <= frames.frame_length(data) <= MOST

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from drivers.errors import DriverError, MisuseError, PeerError
 from drivers.port import Colour, Paper, Profile
 from drivers.scsi.wire import Command, ScsiStatus, WindowId
-from drivers.vens import batch, dialects, flow
+from drivers.vens import batch, dialects, flow, frames
 from drivers.vens import wire as ours
-from drivers.vens.wire import Advertisement, ControlReply, DataReply, DeviceInfo, Event, Family, Request, Reserve
+from drivers.vens.frames import ControlReply, DataReply, Reserve
+from drivers.vens.wire import Advertisement, DeviceInfo, Event, Family, Request
 from simulator import models
 from simulator.vens import parameters
 from simulator.vens import wire as theirs
@@ -74,7 +75,7 @@ def test_advertisement_event_and_greeting() -> None:
     assert theirs.advertisement(UNIT, bytes.fromhex("008092010203")) == v("advertisement-ix500")
     assert Event.decode(v("event-button")).kind == ours.Notice.START
     assert theirs.event() == v("event-button")
-    assert ours.greeting(v("greeting-ok")) == 0
+    assert frames.greeting(v("greeting-ok")) == 0
     assert theirs.greeting(b"VENS") == v("greeting-ok")
 
 
@@ -95,29 +96,29 @@ def test_reserve_and_its_answers() -> None:
     assert asked.encode() == v("reserve-mobile")
     read = theirs.parse_control(v("reserve-mobile")).reserve()
     assert (read.interface, read.alive_s, read.client, read.event_port) == (4, 5, CLIENT, 55265)
-    assert read.identity == theirs.identity("0700") == ours.identity("0700") == b"171136176174"
-    assert ours.identity("8122") == theirs.identity("8122") == b"179130178176"
+    assert read.identity == theirs.identity("0700") == frames.identity("0700") == b"171136176174"
+    assert frames.identity("8122") == theirs.identity("8122") == b"179130178176"
     for name, status in (("reserve-accepted", 0), ("reserve-wrong-password", -3)):
         assert ControlReply.decode(v(name)).status == status
         assert theirs.reserve_reply(b"VENS", status, 4) == v(name)
 
 
 def test_release() -> None:
-    assert ours.release(Family.VENS, TOKEN) == v("release")
+    assert frames.release(Family.VENS, TOKEN) == v("release")
     assert theirs.parse_control(v("release")).command == theirs.RELEASE
 
 
 def test_a_read_of_an_image() -> None:
     command = next(flow.read_block(batch.plan(dialects._IX500_4, Profile()), WindowId.BACK, 1, 2))
     assert isinstance(command, Command)
-    assert ours.data_request(Family.VENS, TOKEN, command) == v("read-back-block-2")
+    assert frames.data_request(Family.VENS, TOKEN, command) == v("read-back-block-2")
     read = theirs.parse_data(v("read-back-block-2"))
     assert (read.op, read.in_length, read.cdb[5], read.cdb[10:12]) == (0x28, 0x40000, 0x80, b"\x01\x02")
 
 
 def test_the_head_of_a_last_block() -> None:
     head = v("read-last-block-head")
-    assert ours.frame_length(head[:8]) == 0xAAC1
+    assert frames.frame_length(head[:8]) == 0xAAC1
     reply = DataReply.decode(head + b"image", image=True)
     assert (reply.status, reply.data) == (ScsiStatus.CHECK, b"image")
     body = bytes(2) + bytes(0xAAC1 - 42)
@@ -154,8 +155,8 @@ DECODERS = [
     Advertisement.decode,
     Event.decode,
     ControlReply.decode,
-    ours.greeting,
-    ours.frame_length,
+    frames.greeting,
+    frames.frame_length,
     lambda data: DataReply.decode(data, image=True),
     flow._status,
 ]
@@ -189,15 +190,15 @@ def test_the_unit_refuses_what_is_no_message(parse: object, data: bytes) -> None
 
 
 def test_a_frame_s_length_is_bounded_before_anything_is_allocated() -> None:
-    for length in (0, 15, ours.MAX_FRAME_BYTES + 1, 0xFFFFFFFF):
+    for length in (0, 15, frames.MAX_FRAME_BYTES + 1, 0xFFFFFFFF):
         with pytest.raises(PeerError):
-            ours.frame_length(length.to_bytes(4, "big") + b"VENS")
+            frames.frame_length(length.to_bytes(4, "big") + b"VENS")
 
 
 def test_passwords_that_cannot_be_sent_are_misuse() -> None:
     for password in ("x" * 17, "pässword"):
         with pytest.raises(MisuseError):
-            ours.identity(password)
+            frames.identity(password)
 
 
 def test_times_are_local_with_their_offset() -> None:
