@@ -164,10 +164,15 @@ def _check_network(network: Network) -> None:
             except ValueError:
                 raise SettingsError(f"network.{name}: {address!r} is no IP address") from None
     for address in network.addresses:
-        if not _ADDRESS.fullmatch(address):
+        if not _ADDRESS.fullmatch(address) or _port(address) > 65535:
             raise SettingsError(f"network.addresses: {address!r} is no address, host:port or http(s) URL")
     if not _HOST_LABEL.fullmatch(network.name):
         raise SettingsError(f"network.name: {network.name!r} is no host name of letters, digits and '-'")
+
+
+def _port(address: str) -> int:
+    host = address.partition("://")[2] or address
+    return int(host.partition("/")[0].partition(":")[2] or 0)
 
 
 def _overlay(name: str, group: Any, table: Mapping[str, Any]) -> Any:

@@ -56,6 +56,7 @@ class EsclFinder:
 
     async def sightings(self) -> AsyncGenerator[Sighting | Gone]:
         """Yield each scanner when it appears, moves or shows another key, and when it goes."""
+        self._present.clear()  # begun again, everything is told anew
         browser = Browser(self._zeroconf, self._news.set) if self._zeroconf is not None else None
         if browser is not None:
             await browser.start()

@@ -175,7 +175,9 @@ class Attendant:
             await self._scan(way, self._unit, scanner)
 
     async def _scan(self, way: WayInSight, unit: Unit, scanner: Scanner) -> None:
-        """Scan, and show the unit as busy meanwhile."""
+        """Scan, and show the unit as busy meanwhile; not if it was lost or suspended since the press."""
+        if not way.ready:
+            return
         way.step(units.Event.PRESS)
         self._hall.changed(unit)
         try:

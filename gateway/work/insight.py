@@ -40,6 +40,11 @@ class WayInSight:
         return units.rank(self.sighting.via)
 
     @property
+    def ready(self) -> bool:
+        """Tell whether it is open and at rest."""
+        return self.state is UnitState.READY
+
+    @property
     def usable(self) -> bool:
         """Tell whether it may be opened, if not now then after its rest."""
         return self.listed and not self.sighting.driven and self.state in _USABLE
