@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gateway.clock import Clock
@@ -69,6 +70,7 @@ class Outbox:
         self._ports = ports
         self._hub = hub
         self._busy: set[DestinationId] = set()
+        self._asked_for: set[DestinationId] = set()  # while busy: somebody looks again when it is free
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -76,28 +78,32 @@ class Outbox:
             while True:
                 self._hub.anything.clear()
                 await self._step_back()
-                await self._round(group)
+                looked = await self._round(group)
                 try:
-                    async with asyncio.timeout(await self._patience_s()):
+                    async with asyncio.timeout(await self._patience_s(looked)):
                         await self._hub.anything.wait()
                 except TimeoutError:
                     continue
 
-    async def _patience_s(self) -> float:
-        """Return how long nothing is due."""
-        now = self._clock.now().utc
-        due = await self._store.deliveries.next_try(now)
-        return SWEEP_S if due is None else min(SWEEP_S, (due - now).total_seconds())
+    async def _patience_s(self, looked: datetime) -> float:
+        """Return how long nothing is due; what fell due since `looked` is due now."""
+        due = await self._store.deliveries.next_try(looked)
+        return SWEEP_S if due is None else min(SWEEP_S, (due - self._clock.now().utc).total_seconds())
 
-    async def _round(self, group: asyncio.TaskGroup) -> None:
+    async def _round(self, group: asyncio.TaskGroup) -> datetime:
+        """Begin what is due; returns the time that was asked for."""
         await self._plan()
         waiting: dict[DestinationId, list[Delivery]] = defaultdict(list)
-        for delivery in await self._store.deliveries.due(self._clock.now().utc, BATCH):
+        looked = self._clock.now().utc
+        for delivery in await self._store.deliveries.due(looked, BATCH):
             waiting[delivery.destination].append(delivery)
         for destination, deliveries in waiting.items():
-            if destination not in self._busy:
+            if destination in self._busy:
+                self._asked_for.add(destination)
+            else:
                 self._busy.add(destination)
                 group.create_task(self._serve(destination, deliveries), name=f"outbox {destination}")
+        return looked
 
     async def _step_back(self) -> None:
         """Step back what is under way by its row and by no task: a crash, or a failing database, came in between."""
@@ -130,6 +136,9 @@ class Outbox:
                     self._hub.anything.set()
         finally:
             self._busy.discard(destination_id)
+            if destination_id in self._asked_for:
+                self._asked_for.discard(destination_id)
+                self._hub.anything.set()
 
     async def _attempt(self, delivery: Delivery, destination: Destination) -> None:
         answer = await self._gatekeeper.ask(delivery)

@@ -31,9 +31,13 @@ sheets = 3
 """
 
 
+# Whoever runs these tests in the background has them deaf to Ctrl-C, and so would be what they start.
+LISTENS = ("env", "--default-signal=INT")
+
+
 async def start(*arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulator", *arguments, stdout=PIPE, stderr=PIPE, cwd=ROOT
+        *LISTENS, sys.executable, "-m", "simulator", *arguments, stdout=PIPE, stderr=PIPE, cwd=ROOT
     )
 
 

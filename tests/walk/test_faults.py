@@ -1,10 +1,16 @@
 """Trouble in the middle: what was acknowledged stays, the daemon lives, and the next press goes on."""
 
+import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from gateway.core.model import DeliveryState
+from gateway.work import outbox
 from simulator.faults import Fault, FaultKind
+from simulator.sinks import Fault as SinkFault
+from simulator.sinks import Trouble
 
 
 async def paused(house: Any, pages: int) -> dict[str, Any]:
@@ -99,9 +105,6 @@ async def test_a_swapped_sealed_file_is_quarantined_and_never_sent(verified: Any
 async def test_a_sign_out_in_the_middle_of_an_upload_leaves_nothing_and_a_later_code_delivers_once(
     house: Any,
 ) -> None:
-    from simulator.sinks import Fault as SinkFault
-    from simulator.sinks import Trouble
-
     await house.register()
     await house.enable()
     await house.add_webdav()
@@ -130,9 +133,6 @@ async def test_a_sign_out_in_the_middle_of_an_upload_leaves_nothing_and_a_later_
 
 
 async def test_a_reply_lost_after_the_move_is_asked_for_and_not_sent_twice(house: Any) -> None:
-    from simulator.sinks import Fault as SinkFault
-    from simulator.sinks import Trouble
-
     await house.register()
     await house.enable()
     await house.add_webdav()
@@ -144,8 +144,6 @@ async def test_a_reply_lost_after_the_move_is_asked_for_and_not_sent_twice(house
         return rows and rows[0]["deliveries"] and rows[0]["deliveries"][0]["state"] in ("uncertain", "delivered")
 
     await house.until("the lost reply", told)
-    from datetime import timedelta
-
     house.clock.ahead += timedelta(seconds=30)
     await house.delivered(1)
     moves = [r for r in house.sink.requests if r.method == "MOVE"]
@@ -154,11 +152,6 @@ async def test_a_reply_lost_after_the_move_is_asked_for_and_not_sent_twice(house
 
 
 async def test_a_destination_that_is_down_is_tried_again(house: Any) -> None:
-    from datetime import timedelta
-
-    from simulator.sinks import Fault as SinkFault
-    from simulator.sinks import Trouble
-
     await house.register()
     await house.enable()
     await house.add_webdav()
@@ -205,3 +198,70 @@ async def test_a_removed_unit_is_let_go_and_can_be_added_again(house: Any) -> No
         return bool(status == 201)
 
     await house.until("the unit to be free", free)
+
+
+async def test_what_falls_due_while_the_outbox_looks_is_not_overlooked(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SWEEP_S", 3600.0)
+    deliveries = house.daemon.services.store.deliveries
+    look, passed = deliveries.due, timedelta(minutes=1)
+
+    async def look_and_let_time_pass(now: datetime, limit: int) -> Any:
+        nonlocal passed
+        found = await look(now, limit)
+        if await deliveries.next_try(now):
+            house.clock.ahead += passed
+            passed = timedelta()
+        return found
+
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    monkeypatch.setattr(deliveries, "due", look_and_let_time_pass)
+    house.sink.misbehave(SinkFault("PUT", Trouble.STATUS, status=503))
+    await house.scan(1)
+    await house.delivered(1)
+
+
+async def test_a_gate_that_opens_while_its_answer_is_on_the_way_is_asked_again(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SWEEP_S", 3600.0)
+    await house.register()
+    await house.enable()
+    await house.add_folder()
+    await house.sign_out()
+    await house.scan(1)
+    await house.password()
+    services = house.daemon.services
+
+    async def held() -> bool:
+        return bool((await services.store.deliveries.in_state(DeliveryState.WAITING))[0].reason == "code_due")
+
+    await house.until("the scan to be held", held)
+    ask, asked, may_answer = services.outbox._gatekeeper.ask, asyncio.Event(), asyncio.Event()
+
+    async def ask_slowly(delivery: Any) -> Any:
+        answer = await ask(delivery)
+        asked.set()
+        await may_answer.wait()
+        return answer
+
+    look, looked = services.store.deliveries.due, asyncio.Event()
+
+    async def look_and_tell(now: datetime, limit: int) -> Any:
+        found = await look(now, limit)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(services.outbox._gatekeeper, "ask", ask_slowly)
+    services.hub.anything.set()
+    await asked.wait()
+    await house.call("POST", "/session/code", {"code": house.code(), "window_h": 12})
+    monkeypatch.setattr(services.store.deliveries, "due", look_and_tell)
+    services.hub.anything.set()
+    await looked.wait()
+    monkeypatch.setattr(services.hub, "tell", lambda account, topic: None)  # nobody else's hint comes to help
+    may_answer.set()
+    await house.delivered(1)
