@@ -248,20 +248,17 @@ async def test_a_gate_that_opens_while_its_answer_is_on_the_way_is_asked_again(
         await may_answer.wait()
         return answer
 
-    look, looked = services.store.deliveries.due, asyncio.Event()
+    quiet: list[bool] = []
 
-    async def look_and_tell(now: datetime, limit: int) -> Any:
-        found = await look(now, limit)
-        looked.set()
-        return found
+    async def looked() -> bool:
+        quiet.append(not services.hub.anything.is_set())
+        return len(quiet) > 5 and all(quiet[-5:])
 
     monkeypatch.setattr(services.outbox._gatekeeper, "ask", ask_slowly)
     services.hub.anything.set()
     await asked.wait()
     await house.call("POST", "/session/code", {"code": house.code(), "window_h": 12})
-    monkeypatch.setattr(services.store.deliveries, "due", look_and_tell)
-    services.hub.anything.set()
-    await looked.wait()
+    await house.until("the outbox to have looked", looked)
     monkeypatch.setattr(services.hub, "tell", lambda account, topic: None)  # nobody else's hint comes to help
     may_answer.set()
     await house.delivered(1)
