@@ -23,7 +23,7 @@ from drivers.snmp.finder import SnmpFinder
 from drivers.usb.finder import UsbFinder
 from drivers.vens.air import Ports as VensPorts
 from drivers.vens.finder import VensFinder
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, Hardware, SystemClock, SystemHardware
 from gateway.core.account import fold_email
 from gateway.core.model import Unit
 from gateway.destinations.net import Guard
@@ -33,10 +33,17 @@ from gateway.store.spool import Spool
 from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
 from gateway.vault.keyring import Keyring
+from gateway.vault.runtime import RuntimeSlots
 from gateway.web import announce, server
+from gateway.work.account import AccountDesk
+from gateway.work.admin import Admin
 from gateway.work.catalogue import Catalogue
 from gateway.work.claim import Claims
+from gateway.work.codes import Codes
+from gateway.work.credentials import Credentials
+from gateway.work.devices import Devices
 from gateway.work.enroll import Enroll
+from gateway.work.founding import Founding
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
@@ -45,11 +52,15 @@ from gateway.work.lasting import lasting
 from gateway.work.outbox import Outbox
 from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
+from gateway.work.recovery import Recovery
 from gateway.work.render import Renderer
 from gateway.work.services import Services
+from gateway.work.sessions import Sessions
 from gateway.work.setup import SetupToken
 from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
+from gateway.work.throttle import Calls, Throttle
+from gateway.work.timekeeper import Timekeeper
 from gateway.work.units import Units
 from gateway.work.watch import Watch
 
@@ -71,7 +82,7 @@ class App:
     async def run(self, *, ready: Callable[[str], None] = lambda url: None) -> None:
         """Sweep, listen, then watch and deliver until cancelled; `ready` gets the URL of the pages."""
         await self.janitor.start()
-        if await self.services.signin.setup_required():
+        if await self.services.founding.setup_required():
             self.setup.renew()
             log.warning("no account yet: the set-up token is in %s", self.setup.path)
         rounds = {"watch": self.services.watch.run, "outbox": self.services.outbox.run, "janitor": self.janitor.run}
@@ -101,6 +112,7 @@ async def build(
     settings: Settings,
     *,
     clock: Clock | None = None,
+    hardware: Hardware | None = None,
     usb_backend: object | None = None,
     vens_ports: tuple[int, int] | None = None,
     finders: Sequence[Finder] | None = None,
@@ -111,6 +123,7 @@ async def build(
     """
     clock = clock or SystemClock()
     _private_folder(settings.paths.state)
+    _runtime_folder(settings.paths.runtime)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     device = DeviceKey.load(settings.paths.state, Path(credentials) if credentials else None)
     async with AsyncExitStack() as stack:
@@ -122,7 +135,7 @@ async def build(
             stack.push_async_callback(zeroconf.async_close)
         if finders is None:
             finders = _doors(settings, clock, device, usb_backend, VensPorts(*vens_ports or ()), zeroconf)
-        yield _wire(settings, clock, device, store, finders, zeroconf)
+        yield _wire(settings, clock, device, store, finders, zeroconf, hardware or SystemHardware())
 
 
 async def _mdns(network: Network) -> AsyncZeroconf | None:
@@ -174,14 +187,52 @@ def _wire(
     store: Store,
     finders: Sequence[Finder],
     zeroconf: AsyncZeroconf | None,
+    hardware: Hardware,
 ) -> App:
     spool = Spool(settings.paths.state / "spool")
     keyring = Keyring()
     hub = Hub()
+    timekeeper = Timekeeper(clock=clock, store=store, hardware=hardware)
+    throttle = Throttle(clock=clock, store=store, device=device)
+    devices = Devices(clock=clock, store=store, device=device)
     stretcher = Stretcher()
+    credentials = Credentials(
+        clock=clock, store=store, device=device, stretcher=stretcher, throttle=throttle, devices=devices
+    )
+    slots = RuntimeSlots(settings.paths.runtime, device)
+    sessions = Sessions(clock=clock, store=store, keyring=keyring, slots=slots, hub=hub)
+    codes = Codes(clock=clock, store=store, device=device, throttle=throttle, timekeeper=timekeeper)
+    signin = SignIn(
+        clock=clock,
+        store=store,
+        stretcher=stretcher,
+        throttle=throttle,
+        devices=devices,
+        credentials=credentials,
+        codes=codes,
+        sessions=sessions,
+    )
     setup = SetupToken(settings.paths.state)
-    signin = SignIn(clock=clock, store=store, device=device, keyring=keyring, stretcher=stretcher, setup=setup, hub=hub)
-    enroll = Enroll(clock=clock, store=store, device=device, stretcher=stretcher, signin=signin, hub=hub)
+    founding = Founding(clock=clock, store=store, credentials=credentials, signin=signin, setup=setup)
+    recovery = Recovery(
+        clock=clock,
+        store=store,
+        stretcher=stretcher,
+        throttle=throttle,
+        credentials=credentials,
+        sessions=sessions,
+        signin=signin,
+    )
+    enroll = Enroll(
+        clock=clock,
+        store=store,
+        codes=codes,
+        credentials=credentials,
+        devices=devices,
+        sessions=sessions,
+        timekeeper=timekeeper,
+    )
+    desk = AccountDesk(clock=clock, store=store, credentials=credentials, sessions=sessions)
     claims = Claims(clock=clock, store=store, device=device, hub=hub)
 
     async def register(sighting: Sighting) -> Unit | None:
@@ -214,7 +265,17 @@ def _wire(
         ports=ports,
         hub=hub,
     )
-    janitor = Janitor(clock=clock, store=store, spool=spool, device=device, signin=signin, hub=hub)
+    janitor = Janitor(
+        clock=clock,
+        store=store,
+        spool=spool,
+        device=device,
+        sessions=sessions,
+        enroll=enroll,
+        timekeeper=timekeeper,
+        hub=hub,
+    )
+    admin = Admin(clock=clock, store=store, sessions=sessions, units=units, timekeeper=timekeeper, setup=setup)
     catalogue = Catalogue(
         clock=clock,
         store=store,
@@ -226,8 +287,15 @@ def _wire(
         clock=clock,
         settings=settings,
         store=store,
+        calls=Calls(clock=clock, per_minute=settings.signin.calls_per_minute, per_hour=settings.signin.calls_per_hour),
+        sessions=sessions,
+        devices=devices,
+        founding=founding,
         signin=signin,
         enroll=enroll,
+        recovery=recovery,
+        account=desk,
+        admin=admin,
         claims=claims,
         sights=sights,
         watch=watch,
@@ -262,6 +330,14 @@ def _alone(state: Path) -> Iterator[None]:
         except OSError:
             raise AlreadyRunning(f"another daemon is running on {state}") from None
         yield
+
+
+def _runtime_folder(path: Path) -> None:
+    """Make the runtime folder if we may; without it a restart of the service asks everybody to sign in again."""
+    try:
+        _private_folder(path)
+    except OSError as error:
+        log.warning("%s cannot be used: %s", path, error.strerror or error)
 
 
 def _private_folder(path: Path) -> None:

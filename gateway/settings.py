@@ -40,6 +40,15 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """How often one network (/24, or /64 of IPv6) may call to sign in; `window_h`: the longest forwarding window."""
+
+    calls_per_minute: int = 30
+    calls_per_hour: int = 300
+    window_h: int = 24
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """How a discovered unit becomes somebody's.
 
@@ -101,6 +110,7 @@ class Settings:
 
     paths: Paths = field(default_factory=Paths)
     web: Web = field(default_factory=Web)
+    signin: SignIn = field(default_factory=SignIn)
     registration: Registration = field(default_factory=Registration)
     usb: Usb = field(default_factory=Usb)
     network: Network = field(default_factory=Network)
@@ -139,6 +149,10 @@ def check(settings: Settings) -> Settings:
         )
     if not 0 <= settings.web.port <= 65535:
         raise SettingsError(f"web.port: {settings.web.port} is no port")
+    if settings.signin.calls_per_minute < 1 or settings.signin.calls_per_hour < 1:
+        raise SettingsError("signin.calls_per_minute, signin.calls_per_hour: at least 1")
+    if settings.signin.window_h not in (1, 12, 24):
+        raise SettingsError("signin.window_h: 1, 12 or 24")
     if settings.registration.policy not in ("press", "usb", "serials"):
         raise SettingsError('registration.policy: "press", "usb" or "serials"')
     if settings.registration.policy == "usb" and not settings.registration.usb_owner:

@@ -16,6 +16,9 @@ class Event(StrEnum):
     CODE = "code"
     LAPSE = "lapse"
     DISABLE = "disable"
+    SUSPEND = "suspend"
+    LIFT = "lift"
+    ROTATE = "rotate"
 
 
 _TWO_FACTOR: dict[tuple[TwoFactor, Event], TwoFactor] = {
@@ -24,7 +27,14 @@ _TWO_FACTOR: dict[tuple[TwoFactor, Event], TwoFactor] = {
     (TwoFactor.PENDING, Event.CODE): TwoFactor.ACTIVE,
     (TwoFactor.PENDING, Event.LAPSE): TwoFactor.OFF,
     (TwoFactor.ACTIVE, Event.DISABLE): TwoFactor.OFF,
+    (TwoFactor.ACTIVE, Event.SUSPEND): TwoFactor.SUSPENDED,
+    (TwoFactor.SUSPENDED, Event.LIFT): TwoFactor.ACTIVE,
+    (TwoFactor.ACTIVE, Event.ROTATE): TwoFactor.ROTATING,
+    (TwoFactor.SUSPENDED, Event.ROTATE): TwoFactor.ROTATING,
+    (TwoFactor.ROTATING, Event.ROTATE): TwoFactor.ROTATING,
+    (TwoFactor.ROTATING, Event.CODE): TwoFactor.ACTIVE,  # LAPSE leads back to what it was: the pending row knows
 }
+DELETION_SPAN = timedelta(days=14)
 
 _ACCOUNT: dict[tuple[AccountState, str], AccountState] = {
     (AccountState.ACTIVE, "disable"): AccountState.DISABLED,
@@ -58,6 +68,11 @@ def may_enable(two_factor: TwoFactor, unit_count: int) -> Refused | None:
     if unit_count < 1:
         return Refused.NO_UNIT
     return Refused.ALREADY_ON if (two_factor, Event.START) not in _TWO_FACTOR else None
+
+
+def may_rotate(two_factor: TwoFactor) -> Refused | None:
+    """Return why the authenticator cannot be replaced, or None; that needs no unit."""
+    return Refused.NOT_ON if (two_factor, Event.ROTATE) not in _TWO_FACTOR else None
 
 
 def may_disable(two_factor: TwoFactor, unit_count: int) -> Refused | None:

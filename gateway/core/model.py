@@ -55,7 +55,12 @@ class TwoFactor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person's account. `recipient` is the public half of its age identity; `auth_epoch` ends old sessions."""
+    """A person's account. `recipient` is the public half of its age identity; `auth_epoch` ends old sessions.
+
+    `key_epoch` counts the identities: a new one is made when password and rescue key are lost. `paper_kept`: the owner
+    has typed the rescue key once more. `deletes_at`: when an account that is being deleted is gone. `banner`: what its
+    owner must be told at the next sign-in, a key of the catalogue.
+    """
 
     id: AccountId
     email: str
@@ -64,6 +69,10 @@ class Account:
     auth_epoch: int
     recipient: str
     created_at: datetime
+    key_epoch: int = 1
+    paper_kept: bool = False
+    deletes_at: datetime | None = None
+    banner: str = ""
 
 
 class Level(StrEnum):
@@ -82,7 +91,7 @@ class Session:
     """A signed-in browser or client.
 
     `ends` is the end of the session itself, `acts_until` the end of its pages without activity,
-    `forwards_until` the end of its forwarding window (L2 only).
+    `forwards_until` the end of its forwarding window (L2 only); `peer` and `client`: from where and by what it began.
     """
 
     id: SessionId
@@ -97,6 +106,8 @@ class Session:
     boot_id: str
     misses: int = 0
     ended_at: datetime | None = None
+    peer: str = ""
+    client: str = ""
 
 
 class UnitState(StrEnum):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from gateway.core.model import Account, AccountId, Instant, Level, Session, SessionId, TwoFactor
 
 LP_SPAN = timedelta(minutes=5)
+LR_SPAN = timedelta(minutes=15)
 L1_SPAN = timedelta(hours=12)
 IDLE_SPAN = timedelta(minutes=30)
 LP_MISSES = 5
@@ -16,6 +17,7 @@ DEFAULT_WINDOW_H = 12
 
 class Event(StrEnum):
     CODE = "code"
+    SIGN_IN_CODE = "sign_in_code"
     ENROLLED = "enrolled"
     END = "end"
 
@@ -23,8 +25,10 @@ class Event(StrEnum):
 # L0 has no row: the password decides by the account's two-factor whether LP or L1 begins.
 _RISES: dict[tuple[Level, Event], Level] = {
     (Level.LP, Event.CODE): Level.L2,
+    (Level.LP, Event.SIGN_IN_CODE): Level.LR,
     (Level.LR, Event.ENROLLED): Level.L2,
     (Level.L1, Event.ENROLLED): Level.L2,
+    (Level.L2, Event.ENROLLED): Level.L2,  # another authenticator
     (Level.LP, Event.END): Level.ENDED,
     (Level.L1, Event.END): Level.ENDED,
     (Level.LR, Event.END): Level.ENDED,
@@ -39,7 +43,7 @@ def step(level: Level, event: Event) -> Level:
     return _RISES[level, event]
 
 
-def begin(account: Account, new_id: SessionId, now: Instant) -> Session:
+def begin(account: Account, new_id: SessionId, now: Instant, *, peer: str = "", client: str = "") -> Session:
     """Return the session that a right password opens: LP while a code is due, else L1."""
     needs_code = account.two_factor in _NEEDS_CODE
     span = LP_SPAN if needs_code else L1_SPAN
@@ -54,7 +58,16 @@ def begin(account: Account, new_id: SessionId, now: Instant) -> Session:
         forwards_until=None,
         epoch=account.auth_epoch,
         boot_id=now.boot_id,
+        peer=peer,
+        client=client,
     )
+
+
+def by_paper(before: Session, new_id: SessionId, now: Instant) -> Session:
+    """Return the LR session that a sign-in code makes of a half-open one: it may re-enrol two-factor, no more."""
+    span = now.after(LR_SPAN)
+    level = step(before.level, Event.SIGN_IN_CODE)
+    return replace(before, id=new_id, level=level, ends=span, acts_until=span, misses=0)
 
 
 def verified(before: Session, event: Event, new_id: SessionId, now: Instant, *, window_h: int, epoch: int) -> Session:

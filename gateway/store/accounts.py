@@ -1,45 +1,51 @@
-"""Accounts, their password credentials, and their second factor."""
+"""Accounts, their password credentials, and what becomes of them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.core.account import fold_email
-from gateway.core.model import Account, AccountId, AccountState, Session, SessionId, TwoFactor
+from gateway.core.model import Account, AccountId, AccountState, SessionId, TwoFactor
 from gateway.store import sessions
 from gateway.store.audit import AuditEntry, append
-from gateway.store.tables import accounts, pending_factors
+from gateway.store.tables import (
+    accounts,
+    devices,
+    old_keys,
+    pending_factors,
+    sign_in_codes,
+    tickets,
+)
+from gateway.store.tables import sessions as session_rows
+
+_OF_A_PERSON = (pending_factors, sign_in_codes, old_keys, tickets, devices, session_rows)
+
+
+class EmailTaken(Exception):
+    """Another account has this e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a password is checked with, and the key slot it opens."""
+    """What a password is checked with, and the key slot it opens. `stretching`: by which parameters."""
 
     salt: bytes
     verifier: bytes
     slot: bytes
+    stretching: str
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
-    """The active authenticator: its sealed secret and the last time step that was used."""
+class Paper:
+    """What the database holds of a paper: the rescue key's hash and slot, the codes' hashes (None: unchanged)."""
 
-    sealed_secret: bytes
-    last_step: int
-
-
-@dataclass(frozen=True, slots=True)
-class PendingFactor:
-    """An enrolment under way; it belongs to one session."""
-
-    account: AccountId
-    session: SessionId
-    sealed_secret: bytes
-    started_at: datetime
-    tries: int
+    rescue_hash: str
+    rescue_slot: bytes
+    codes: tuple[str, ...] | None = None
 
 
 def _account(row: Any) -> Account:
@@ -51,11 +57,11 @@ def _account(row: Any) -> Account:
         auth_epoch=row.auth_epoch,
         recipient=row.recipient,
         created_at=row.created_at,
+        key_epoch=row.key_epoch,
+        paper_kept=row.paper_kept,
+        deletes_at=row.deletes_at,
+        banner=row.banner,
     )
-
-
-class EnrolmentOver(Exception):
-    """The enrolment is not pending any more."""
 
 
 class Accounts:
@@ -74,30 +80,36 @@ class Accounts:
         return int((await self._one(select(func.count()).select_from(accounts)))[0])
 
     async def all(self) -> tuple[Account, ...]:
-        """Return every account."""
+        """Return every account that is not gone, oldest first."""
+        query = select(accounts).where(accounts.c.state != AccountState.PURGED).order_by(accounts.c.created_at)
         async with self._engine.connect() as connection:
             await connection.execution_options(read_only=True)
-            return tuple(_account(row) for row in await connection.execute(select(accounts)))
+            return tuple(_account(row) for row in await connection.execute(query))
 
-    async def create(self, account: Account, credential: Credential, audit: AuditEntry) -> None:
-        """Add an account; IntegrityError if its e-mail address is taken."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                insert(accounts).values(
-                    id=account.id,
-                    email=account.email,
-                    email_folded=fold_email(account.email),
-                    state=account.state,
-                    two_factor=account.two_factor,
-                    auth_epoch=account.auth_epoch,
-                    recipient=account.recipient,
-                    created_at=account.created_at,
-                    salt=credential.salt,
-                    verifier=credential.verifier,
-                    slot=credential.slot,
+    async def create(
+        self, account: Account, credential: Credential, audit: AuditEntry, *, paper: Paper | None = None
+    ) -> None:
+        """Add an account, with its paper; EmailTaken."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    insert(accounts).values(
+                        id=account.id,
+                        email=account.email,
+                        email_folded=fold_email(account.email),
+                        state=account.state,
+                        two_factor=account.two_factor,
+                        auth_epoch=account.auth_epoch,
+                        recipient=account.recipient,
+                        created_at=account.created_at,
+                        **columns(credential),
+                    )
                 )
-            )
-            await append(connection, audit)
+                if paper is not None:
+                    await keep_paper(connection, account.id, paper)
+                await append(connection, audit)
+        except IntegrityError as error:
+            raise EmailTaken(account.email) from error
 
     async def get(self, account: AccountId) -> Account | None:
         """Return an account."""
@@ -112,108 +124,126 @@ class Accounts:
     async def credential(self, account: AccountId) -> Credential | None:
         """Return what an account's password is checked with."""
         row = await self._one(select(accounts).where(accounts.c.id == account))
-        return Credential(row.salt, row.verifier, row.slot) if row else None
+        return Credential(row.salt, row.verifier, row.slot, row.stretching) if row else None
 
-    async def factor(self, account: AccountId) -> Factor | None:
-        """Return the active authenticator."""
-        row = await self._one(select(accounts).where(accounts.c.id == account))
-        return Factor(row.totp_secret, row.last_step) if row and row.totp_secret else None
-
-    async def burn_step(self, account: AccountId, step: int) -> bool:
-        """Use a time step up: one conditional UPDATE, so that of two racers one loses."""
+    async def rehash(self, account: AccountId, before: Credential, after: Credential) -> None:
+        """Put another stretching of the same password in the place of `before`, with its slot, or do nothing."""
+        query = update(accounts).where(accounts.c.id == account, accounts.c.verifier == before.verifier)
         async with self._engine.begin() as connection:
-            return await _burn(connection, account, step)
+            await connection.execute(query.values(columns(after)))
 
-    async def pending(self, account: AccountId) -> PendingFactor | None:
-        """Return the enrolment under way."""
-        row = await self._one(select(pending_factors).where(pending_factors.c.account == account))
-        if not row:
-            return None
-        return PendingFactor(account, SessionId(row.session), row.sealed_secret, row.started_at, row.tries)
-
-    async def start_pending(self, pending: PendingFactor) -> None:
-        """Begin an enrolment; only the newest counts."""
+    async def change_password(
+        self, account: AccountId, credential: Credential, audit: AuditEntry
+    ) -> tuple[SessionId, ...]:
+        """Give an account another password: a new epoch ends every session, which are returned."""
         async with self._engine.begin() as connection:
-            await connection.execute(delete(pending_factors).where(pending_factors.c.account == pending.account))
-            await connection.execute(
-                insert(pending_factors).values(
-                    account=pending.account,
-                    session=pending.session,
-                    sealed_secret=pending.sealed_secret,
-                    started_at=pending.started_at,
-                    tries=pending.tries,
-                )
-            )
-            await _set_two_factor(connection, pending.account, (TwoFactor.OFF, TwoFactor.PENDING), TwoFactor.PENDING)
+            await connection.execute(update(accounts).where(accounts.c.id == account).values(columns(credential)))
+            ended = await new_epoch(connection, account, audit.at)
+            await append(connection, audit)
+        return ended
 
-    async def miss_pending(self, account: AccountId) -> int:
-        """Count a wrong code of an enrolment and return how many there were."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(pending_factors)
-                .where(pending_factors.c.account == account)
-                .values(tries=pending_factors.c.tries + 1)
-            )
-            query = select(pending_factors.c.tries).where(pending_factors.c.account == account)
-            row = (await connection.execute(query)).first()
-            return int(row.tries) if row else 0
+    async def change_email(self, account: AccountId, email: str, audit: AuditEntry) -> tuple[SessionId, ...]:
+        """Give an account another e-mail address: a new epoch ends every session, which are returned; EmailTaken."""
+        query = update(accounts).where(accounts.c.id == account)
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(query.values(email=email, email_folded=fold_email(email)))
+                ended = await new_epoch(connection, account, audit.at)
+                await append(connection, audit)
+        except IntegrityError as error:
+            raise EmailTaken(email) from error
+        return ended
 
-    async def clear_pending(self, account: AccountId) -> None:
-        """End an enrolment without effect."""
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(pending_factors).where(pending_factors.c.account == account))
-            await _set_two_factor(connection, account, (TwoFactor.PENDING,), TwoFactor.OFF)
-
-    async def activate(
+    async def move(
         self,
         account: AccountId,
-        *,
-        sealed_secret: bytes,
-        step: int,
-        acting: SessionId,
-        successor: Session,
-        token_hash: str,
-        at: datetime,
+        before: AccountState,
+        after: AccountState,
         audit: AuditEntry,
-    ) -> tuple[SessionId, ...]:
-        """Switch two-factor on: a new epoch ends every session, the acting one goes on as `successor`.
-
-        Returns the ended sessions. EnrolmentOver if it is no longer pending.
-        """
+        *,
+        deletes_at: datetime | None = None,
+        ends_sessions: bool,
+    ) -> tuple[SessionId, ...] | None:
+        """Move an account to another state; returns the sessions that ended, None if it was not in `before`."""
+        query = update(accounts).where(accounts.c.id == account, accounts.c.state == before)
         async with self._engine.begin() as connection:
-            if not await _set_two_factor(connection, account, (TwoFactor.PENDING,), TwoFactor.ACTIVE):
-                raise EnrolmentOver(acting)
-            await connection.execute(delete(pending_factors).where(pending_factors.c.account == account))
-            await connection.execute(
-                update(accounts)
-                .where(accounts.c.id == account)
-                .values(totp_secret=sealed_secret, last_step=step, auth_epoch=accounts.c.auth_epoch + 1)
-            )
-            ended = await sessions.end_of_account(connection, account, at)
-            await sessions.add(connection, successor, token_hash)
+            if (await connection.execute(query.values(state=after, deletes_at=deletes_at))).rowcount != 1:
+                return None
+            ended = await new_epoch(connection, account, audit.at) if ends_sessions else ()
             await append(connection, audit)
         return ended
 
-    async def disable_factor(self, account: AccountId, *, at: datetime, audit: AuditEntry) -> tuple[SessionId, ...]:
-        """Switch two-factor off: a new epoch ends every session, which are returned."""
+    async def tell(self, account: AccountId, banner: str) -> None:
+        """Set what the owner must be told, "" for nothing."""
         async with self._engine.begin() as connection:
+            await connection.execute(update(accounts).where(accounts.c.id == account).values(banner=banner))
+
+    async def purge(self, account: AccountId, audit: AuditEntry) -> None:
+        """Forget who an account was and every secret of it; its row stays for the audit and for the ids."""
+        async with self._engine.begin() as connection:
+            for table in _OF_A_PERSON:
+                await connection.execute(delete(table).where(table.c.account == account))
             await connection.execute(
                 update(accounts)
                 .where(accounts.c.id == account)
-                .values(two_factor=TwoFactor.OFF, totp_secret=None, auth_epoch=accounts.c.auth_epoch + 1)
+                .values(
+                    email="",
+                    email_folded=account,
+                    state=AccountState.PURGED,
+                    two_factor=TwoFactor.OFF,
+                    salt=b"",
+                    verifier=b"",
+                    slot=b"",
+                    totp_secret=None,
+                    rescue_hash=None,
+                    rescue_slot=None,
+                    deletes_at=None,
+                )
             )
-            ended = await sessions.end_of_account(connection, account, at)
             await append(connection, audit)
-        return ended
 
 
-async def _burn(connection: AsyncConnection, account: AccountId, step: int) -> bool:
-    query = update(accounts).where(accounts.c.id == account, accounts.c.last_step < step).values(last_step=step)
-    return (await connection.execute(query)).rowcount == 1
+async def new_epoch(connection: AsyncConnection, account: AccountId, at: datetime) -> tuple[SessionId, ...]:
+    """Begin a new epoch inside the caller's transaction: every session of the account ends, and is returned.
+
+    An enrolment or rotation under way is over, too.
+    """
+    pending = select(pending_factors.c.was).where(pending_factors.c.account == account)
+    was = (await connection.execute(pending)).scalar_one_or_none()
+    if was is not None:
+        await connection.execute(delete(pending_factors).where(pending_factors.c.account == account))
+        await connection.execute(update(accounts).where(accounts.c.id == account).values(two_factor=was))
+    epoch = update(accounts).where(accounts.c.id == account).values(auth_epoch=accounts.c.auth_epoch + 1)
+    await connection.execute(epoch)
+    return await sessions.end_of_account(connection, account, at)
 
 
-async def _set_two_factor(
-    connection: AsyncConnection, account: AccountId, before: tuple[TwoFactor, ...], after: TwoFactor
-) -> bool:
-    query = update(accounts).where(accounts.c.id == account, accounts.c.two_factor.in_(before))
-    return (await connection.execute(query.values(two_factor=after))).rowcount == 1
+async def keep_paper(connection: AsyncConnection, account: AccountId, paper: Paper) -> None:
+    """Replace an account's paper inside the caller's transaction; the owner has not typed it yet."""
+    await connection.execute(
+        update(accounts)
+        .where(accounts.c.id == account)
+        .values(rescue_hash=paper.rescue_hash, rescue_slot=paper.rescue_slot, paper_kept=False)
+    )
+    if paper.codes is None:
+        return
+    await connection.execute(delete(sign_in_codes).where(sign_in_codes.c.account == account))
+    for digest in paper.codes:
+        await connection.execute(insert(sign_in_codes).values(account=account, hash=digest))
+
+
+async def drop_factor(connection: AsyncConnection, account: AccountId) -> None:
+    """Forget authenticator and sign-in codes inside the caller's transaction."""
+    await connection.execute(delete(sign_in_codes).where(sign_in_codes.c.account == account))
+    mine = update(accounts).where(accounts.c.id == account)
+    await connection.execute(mine.values(two_factor=TwoFactor.OFF, totp_secret=None))
+
+
+def columns(credential: Credential) -> dict[str, Any]:
+    """Return the columns of the accounts' table that hold a credential."""
+    return {
+        "salt": credential.salt,
+        "verifier": credential.verifier,
+        "slot": credential.slot,
+        "stretching": credential.stretching,
+    }

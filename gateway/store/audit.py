@@ -33,6 +33,20 @@ class AuditEntry:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An entry and its number."""
+
+    seq: int
+    entry: AuditEntry
+
+
+def _row(row: Any) -> AuditRow:
+    account = AccountId(row.account) if row.account else None
+    fields = (row.peer, row.action, row.factor, row.outcome, row.reason)
+    return AuditRow(row.seq, AuditEntry(row.at, account, row.session_hash, *fields))
+
+
 class Audit:
     """The repository of audit rows."""
 
@@ -43,6 +57,16 @@ class Audit:
         """Add one row."""
         async with self._engine.begin() as connection:
             await append(connection, entry)
+
+    async def of_account(self, account: AccountId, limit: int, before: int | None = None) -> tuple[AuditRow, ...]:
+        """Return the rows of an account, newest first, those before row number `before`."""
+        query = select(audit).where(audit.c.account == account)
+        if before is not None:
+            query = query.where(audit.c.seq < before)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            rows = await connection.execute(query.order_by(audit.c.seq.desc()).limit(limit))
+            return tuple(_row(row) for row in rows)
 
     async def verify(self) -> int:
         """Return how many rows there are if the chain holds; AuditBroken otherwise."""

@@ -33,6 +33,8 @@ def _session(row: Any) -> Session:
         boot_id=row.boot_id,
         misses=row.misses,
         ended_at=row.ended_at,
+        peer=row.peer,
+        client=row.client,
     )
 
 
@@ -121,10 +123,26 @@ class Sessions:
             await append(connection, audit)
         return ended
 
-    async def end_all(self, at: datetime) -> None:
-        """End every session of everybody."""
+    async def end_lost(self, boot_id: str, at: datetime) -> None:
+        """End what does not outlive a restart: sessions of another boot, and those half-way (keys in memory only)."""
+        half_way = sessions.c.level.in_((Level.LP, Level.LR))
+        query = update(sessions).where(sessions.c.ended_at.is_(None), half_way | (sessions.c.boot_id != boot_id))
         async with self._engine.begin() as connection:
-            await connection.execute(update(sessions).where(sessions.c.ended_at.is_(None)).values(ended_at=at))
+            await connection.execute(query.values(ended_at=at))
+
+    async def live(self) -> frozenset[SessionId]:
+        """Return every session that was not ended."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            query = select(sessions.c.id).where(sessions.c.ended_at.is_(None))
+            return frozenset(SessionId(row) for row in (await connection.execute(query)).scalars())
+
+    async def stop_forwarding(self, account: AccountId, audit: AuditEntry) -> None:
+        """Shut the forwarding windows of all of an account's sessions."""
+        query = update(sessions).where(sessions.c.account == account, sessions.c.ended_at.is_(None))
+        async with self._engine.begin() as connection:
+            await connection.execute(query.values(forwards_utc=None, forwards_boot_s=None))
+            await append(connection, audit)
 
 
 async def _end(connection: AsyncConnection, ids: tuple[SessionId, ...], at: datetime) -> int:
@@ -162,5 +180,7 @@ async def add(connection: AsyncConnection, session: Session, token_hash: str) ->
             boot_id=session.boot_id,
             misses=session.misses,
             ended_at=session.ended_at,
+            peer=session.peer,
+            client=session.client,
         )
     )

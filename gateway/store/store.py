@@ -15,8 +15,13 @@ from gateway.store.accounts import Accounts
 from gateway.store.audit import Audit
 from gateway.store.deliveries import Deliveries
 from gateway.store.destinations import Destinations
+from gateway.store.devices import Devices
+from gateway.store.factors import Factors
+from gateway.store.recovery import Recovery
+from gateway.store.remembered import Remembered
 from gateway.store.scans import Scans
 from gateway.store.sessions import Sessions
+from gateway.store.throttles import Throttles
 from gateway.store.units import Units
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -32,12 +37,17 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.accounts = Accounts(engine)
+        self.factors = Factors(engine)
+        self.recovery = Recovery(engine)
         self.sessions = Sessions(engine)
+        self.devices = Devices(engine)
+        self.throttles = Throttles(engine)
         self.units = Units(engine)
         self.scans = Scans(engine)
         self.deliveries = Deliveries(engine)
         self.destinations = Destinations(engine)
         self.audit = Audit(engine)
+        self.remembered = Remembered(engine)
 
     async def close(self) -> None:
         """Close every connection."""

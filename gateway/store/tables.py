@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.engine import Dialect
 
@@ -62,9 +64,70 @@ accounts = Table(
     Column("created_at", Utc, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("verifier", LargeBinary, nullable=False),
+    Column("stretching", String(40), nullable=False, server_default="argon2id,t=3,m=65536,p=4"),
     Column("slot", LargeBinary, nullable=False),
     Column("totp_secret", LargeBinary),
     Column("last_step", Integer, nullable=False, server_default="0"),
+    Column("key_epoch", Integer, nullable=False, server_default="1"),
+    Column("rescue_hash", String(64)),
+    Column("rescue_slot", LargeBinary),
+    Column("paper_kept", Boolean, nullable=False, server_default=false()),
+    Column("deletes_at", Utc),
+    Column("banner", String(40), nullable=False, server_default=""),
+)
+
+# Identities of earlier key epochs, which only their own rescue key opens.
+old_keys = Table(
+    "old_keys",
+    metadata,
+    Column("account", String(32), ForeignKey("accounts.id"), primary_key=True),
+    Column("key_epoch", Integer, primary_key=True),
+    Column("rescue_hash", String(64), nullable=False),
+    Column("rescue_slot", LargeBinary, nullable=False),
+)
+
+sign_in_codes = Table(
+    "sign_in_codes",
+    metadata,
+    Column("account", String(32), ForeignKey("accounts.id"), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+)
+
+# What the command line hands out: an invitation to a new account, or the reset of one.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("account", String(32), ForeignKey("accounts.id")),
+    Column("drops_two_factor", Boolean, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    _id(primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("client", String(200), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+)
+
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("bucket", String(64), primary_key=True),
+    Column("misses", JSON, nullable=False),
+    Column("in_a_row", Integer, nullable=False),
+    Column("touched_at", Utc, nullable=False, index=True),
+)
+
+# What the gateway remembers of itself: the clock's floor.
+remembered = Table(
+    "remembered", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False)
 )
 
 pending_factors = Table(
@@ -75,6 +138,7 @@ pending_factors = Table(
     Column("sealed_secret", LargeBinary, nullable=False),
     Column("started_at", Utc, nullable=False),
     Column("tries", Integer, nullable=False),
+    Column("was", String(16), nullable=False, server_default="off"),
 )
 
 sessions = Table(
@@ -96,6 +160,8 @@ sessions = Table(
     Column("boot_id", String(64), nullable=False),
     Column("misses", Integer, nullable=False),
     Column("ended_at", Utc),
+    Column("peer", String(64), nullable=False, server_default=""),
+    Column("client", String(200), nullable=False, server_default=""),
 )
 
 units = Table(

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.core import paper
 from gateway.vault.device import DeviceKey
 
 # Argon2id as SECURITY.md has it: RFC 9106's second choice for machines with little memory.
-_TIME, _MEMORY_KIB, _LANES, _SALT_BYTES, _OUT_BYTES = 3, 64 * 1024, 4, 16, 32
+STRETCHING = "argon2id,t=3,m=65536,p=4"
+_SALT_BYTES, _OUT_BYTES = 16, 32
+_COSTS = re.compile(r"argon2id,t=(\d{1,2}),m=(\d{1,7}),p=(\d{1,2})", re.ASCII)
 _SLOT_VERSION = 1
 _NONCE_BYTES = 12
 SHORTEST, LONGEST = 15, 128
@@ -37,7 +41,7 @@ class Stretched:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An age X25519 identity: `secret` opens, `recipient` seals."""
+    """An age X25519 identity: `secret` opens, `recipient` seals. A slot holds secrets of several epochs, one a line."""
 
     secret: str
     recipient: str
@@ -48,10 +52,17 @@ def new_salt() -> bytes:
     return secrets.token_bytes(_SALT_BYTES)
 
 
-def stretch(password: str, salt: bytes) -> Stretched:
-    """Stretch a password once and split the result (RFC 9106, RFC 5869); takes 64 MiB for the while."""
-    secret = unicodedata.normalize("NFC", password).encode()
-    stretched = hash_secret_raw(secret, salt, _TIME, _MEMORY_KIB, _LANES, _OUT_BYTES, Type.ID)
+def stretch(password: str, salt: bytes, costs: str = STRETCHING) -> Stretched:
+    """Stretch a password once and split the result (RFC 9106, RFC 5869); takes 64 MiB for the while.
+
+    `costs`: passes, memory in KiB and lanes, as an account's row names them; ValueError if it names none.
+    """
+    found = _COSTS.fullmatch(costs)
+    if found is None:
+        raise ValueError(f"{costs!r} names no stretching")
+    secret = unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
+    passes, memory_kib, lanes = (int(n) for n in found.groups())
+    stretched = hash_secret_raw(secret, salt, passes, memory_kib, lanes, _OUT_BYTES, Type.ID)
     return Stretched(hashlib.sha256(_hkdf(stretched, "auth/v1")).digest(), _hkdf(stretched, "kek/v1"))
 
 
@@ -99,6 +110,39 @@ def open_password_slot(slot: bytes, kek: bytes, half: bytes, account: str) -> st
         return AESGCM(_slot_key(kek, half)).decrypt(nonce, box, _slot_bound(account)).decode()
     except (InvalidTag, ValueError):
         raise SlotError("the password slot does not open with these keys") from None
+
+
+def new_paper_key() -> str:
+    """Make a rescue key or sign-in code of 120 random bits."""
+    return paper.written(secrets.token_bytes(paper.BYTES))
+
+
+def paper_hash(key: str) -> str:
+    """Return what the database holds of a rescue key or sign-in code; 120 random bits need no stretching."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def seal_rescue_slot(secret: str, key: str, account: str) -> bytes:
+    """Wrap identities so that the rescue key alone opens them, without this gateway."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + AESGCM(_rescue_key(key)).encrypt(nonce, secret.encode(), _rescue_bound(account))
+
+
+def open_rescue_slot(slot: bytes, key: str, account: str) -> str:
+    """Unwrap identities; SlotError."""
+    nonce, box = slot[:_NONCE_BYTES], slot[_NONCE_BYTES:]
+    try:
+        return AESGCM(_rescue_key(key)).decrypt(nonce, box, _rescue_bound(account)).decode()
+    except (InvalidTag, ValueError):
+        raise SlotError("the rescue slot does not open with this key") from None
+
+
+def _rescue_key(key: str) -> bytes:
+    return _hkdf(key.encode(), "slot/rescue/v1")
+
+
+def _rescue_bound(account: str) -> bytes:
+    return f"{account}|rescue|{_SLOT_VERSION}".encode()
 
 
 def _slot_key(kek: bytes, half: bytes) -> bytes:

@@ -38,8 +38,11 @@ def seal(read: Reader, write: Writer, recipient: str) -> None:
 
 
 def unseal(read: Reader, write: Writer, identity: str) -> None:
-    """Open a sealed stream; BrokenSeal. pyrage reports truncation as OSError, anything else as DecryptError."""
+    """Open a sealed stream with whichever identity fits, one a line; BrokenSeal.
+
+    pyrage reports truncation as OSError, anything else as DecryptError.
+    """
     try:
-        pyrage.decrypt_io(read, write, [pyrage.x25519.Identity.from_str(identity)])
+        pyrage.decrypt_io(read, write, [pyrage.x25519.Identity.from_str(line) for line in identity.split()])
     except (pyrage.DecryptError, OSError) as error:
         raise BrokenSeal(str(error)) from error

@@ -3,12 +3,14 @@
 from aiohttp import web
 
 from gateway.core.model import Level
+from gateway.work.caller import Caller
 from gateway.work.services import Services
-from gateway.work.signin import Visitor
+from gateway.work.sessions import Visitor
 
 SERVICES = web.AppKey("services", Services)
 VISITOR = web.RequestKey("visitor", Visitor)
 TOKEN = web.RequestKey("token", str)
+DEVICE_COOKIE = "did"
 
 
 def services(request: web.Request) -> Services:
@@ -30,6 +32,13 @@ def level(request: web.Request) -> Level:
 def peer(request: web.Request) -> str:
     """Return the address of the other end, for the audit."""
     return request.remote or ""
+
+
+def caller(request: web.Request) -> Caller:
+    """Return who calls, from where and by what; a known device shows its cookie, a program a header."""
+    client = "".join(c if c.isprintable() else "?" for c in request.headers.get("User-Agent", ""))
+    device = request.cookies.get(DEVICE_COOKIE, "") or request.headers.get("ScanSnap-Device", "")
+    return Caller(peer(request), client, device)
 
 
 def see(location: str) -> web.Response:

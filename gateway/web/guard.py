@@ -12,8 +12,9 @@ from gateway.web import context, origins, problems
 from gateway.web.context import SERVICES, TOKEN, VISITOR
 from gateway.web.hosts import host_allowed
 from gateway.web.route import Face, Handler, Route, row_of
+from gateway.work.founding import Founding
 from gateway.work.outcomes import Denied
-from gateway.work.signin import SignIn, Visitor
+from gateway.work.sessions import Visitor
 
 BODY_LIMIT_BYTES = 64 * 1024
 COOKIE = "sid"
@@ -36,7 +37,11 @@ SIGN_IN = Denied("sign_in", "Sign in first.", 401)
 CODE_DUE = Denied("code_due", "The authentication code is still due.", 401)
 LOCKED = Denied("locked", "Locked after 30 minutes without activity. Sign in again.", 401)
 STEP_UP = Denied("step_up", "Enter your password, and the code if two-factor authentication is on, again.", 401)
+REPLACE = Denied("replace_authenticator", "Set up an authenticator first: you signed in with a sign-in code.", 403)
 NEEDS_TWO_FACTOR = Denied("two_factor_needed", "This needs two-factor authentication. Enable it first.", 403)
+
+_TOO_LOW = {Level.LP: CODE_DUE, Level.LR: REPLACE}
+_DOORS = {CODE_DUE: "/sign-in/code", REPLACE: "/account/authenticator"}
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +49,14 @@ log = logging.getLogger(__name__)
 class Doorkeeper:
     """Remembers that set-up is done: an account, once made, stays."""
 
-    def __init__(self, signin: SignIn) -> None:
-        self._signin = signin
+    def __init__(self, founding: Founding) -> None:
+        self._founding = founding
         self._done = False
 
     async def setup_required(self) -> bool:
         """Tell whether no account exists yet."""
         if not self._done:
-            self._done = not await self._signin.setup_required()
+            self._done = not await self._founding.setup_required()
         return not self._done
 
 
@@ -98,6 +103,9 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
         if request.match_info.http_exception is None:
             return problems.render_for(request, CLOSED)
         return await handler(request)
+    slower = context.services(request).calls.knock(context.caller(request)) if row.knocks else None
+    if slower is not None:
+        return problems.render_for(request, slower)
     if not row.before_setup and await request.app[DOORKEEPER].setup_required():
         return context.see("/setup") if row.face is Face.PAGE else problems.render_for(request, SETUP)
     await _recognise(request, row)
@@ -115,7 +123,7 @@ async def _recognise(request: web.Request, row: Route) -> None:
         token = origins.bearer(request) or token
     if row.face is Face.STATIC or not token:
         return
-    visitor = await context.services(request).signin.whois(token, acts=acts(request, row))
+    visitor = await context.services(request).sessions.whois(token, acts=acts(request, row))
     if visitor is not None:
         request[VISITOR], request[TOKEN] = visitor, token
 
@@ -139,19 +147,21 @@ def level_refusal(row: Route, visitor: Visitor | None, now: Instant) -> Denied |
     if visitor.locked and not row.while_locked:
         return LOCKED
     if visitor.session.level not in row.levels:
-        return CODE_DUE if visitor.session.level is Level.LP else NEEDS_TWO_FACTOR
+        return _TOO_LOW.get(visitor.session.level, NEEDS_TWO_FACTOR)
     return STEP_UP if row.fresh and not fresh(visitor.session, now) else None
 
 
 def fresh(session: Session, now: Instant) -> bool:
     """Tell whether password and, at L2, code were given within the last 10 minutes."""
+    if session.level is Level.LR:  # lives a quarter of an hour from password and sign-in code
+        return True
     given = [session.password_at] if session.level is not Level.L2 else [session.password_at, session.totp_at]
     return all(at is not None and timedelta(0) <= now.utc - at < FRESH_PASSWORD_SPAN for at in given)
 
 
 def _turn_away(request: web.Request, row: Route, refused: Denied) -> web.Response:
-    if row.face is not Face.PAGE or refused.status != 401:
+    if row.face is not Face.PAGE or (refused.status != 401 and refused is not REPLACE):
         return problems.render_for(request, refused)
     after = request.path if request.method == "GET" else "/"
-    door = "/sign-in/code" if refused is CODE_DUE else "/sign-in"
+    door = _DOORS.get(refused, "/sign-in")
     return context.see(f"{door}?{urlencode({'next': after, 'why': refused.reason})}")

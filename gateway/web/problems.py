@@ -52,10 +52,14 @@ def response(denied: Denied, errors: tuple[Fault, ...] = ()) -> web.Response:
     problem = Problem(
         f"/problems/{denied.reason}", HTTPStatus(denied.status).phrase, denied.status, denied.detail, errors
     )
+    answer = web.Response(status=denied.status, body=msgspec.json.encode(problem), content_type=MEDIA_TYPE)
+    answer.headers.update(_headers(denied))
+    return answer
+
+
+def _headers(denied: Denied) -> dict[str, str]:
     headers = {"WWW-Authenticate": "Bearer"} if denied.status == 401 else {}
-    return web.Response(
-        status=denied.status, body=msgspec.json.encode(problem), content_type=MEDIA_TYPE, headers=headers
-    )
+    return headers | ({"Retry-After": str(denied.retry_after_s)} if denied.retry_after_s else {})
 
 
 def render_for(request: web.Request, denied: Denied, errors: tuple[Fault, ...] = ()) -> web.Response:

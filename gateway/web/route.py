@@ -14,6 +14,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ANYONE = frozenset({Level.L0, Level.LP, Level.L1, Level.LR, Level.L2})
 WITH_PASSWORD = frozenset({Level.LP, Level.L1, Level.LR, Level.L2})
 SIGNED_IN = frozenset({Level.L1, Level.L2})
+REPLACES = frozenset({Level.LR, Level.L2})
+ENROLS = frozenset({Level.L1, Level.LR, Level.L2})
 VERIFIED = frozenset({Level.L2})
 
 
@@ -37,7 +39,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row. `fresh`: password (and code) must be at most 10 minutes old; `while_locked`: open on idle pages too."""
+    """One row. `fresh`: password (and code) must be at most 10 minutes old; `while_locked`: open on idle pages too.
+
+    `knocks`: a call to sign in, of which each network may make only so many.
+    """
 
     method: str
     path: str
@@ -52,6 +57,7 @@ class Route:
     fresh: bool = False
     while_locked: bool = False
     before_setup: bool = False
+    knocks: bool = False
 
 
 TABLE = web.AppKey("table", tuple[Route, ...])

@@ -7,15 +7,29 @@ from msgspec import Struct
 
 from gateway.core.model import Level
 from gateway.web.api import account as api_account
-from gateway.web.api import answers, asks, events, openapi, scans, session, status
+from gateway.web.api import answers, asks, events, openapi, recovery, scans, session, sessions, status
 from gateway.web.api import destinations as api_destinations
 from gateway.web.api import units as api_units
 from gateway.web.api.settings import ScanSettings
 from gateway.web.pages import account, destinations, files, fragments, main, setup, signin, units
-from gateway.web.route import ANYONE, ROWS, SIGNED_IN, TABLE, VERIFIED, WITH_PASSWORD, Face, Handler, Query, Route
+from gateway.web.route import (
+    ANYONE,
+    ENROLS,
+    REPLACES,
+    ROWS,
+    SIGNED_IN,
+    TABLE,
+    VERIFIED,
+    WITH_PASSWORD,
+    Face,
+    Handler,
+    Query,
+    Route,
+)
 
 _LIMIT = Query("limit", "integer", "1 to 200, 50 by default")
 _BEFORE = Query("before", "string", "Only scans that started before this time (ISO 8601 with offset)")
+_BEFORE_ROW = Query("before", "integer", "Only rows with a smaller number")
 _EVERYWHERE = Query("everywhere", "integer", "1 (default): all sessions of the account; 0: this one")
 
 
@@ -32,6 +46,7 @@ def _api(
     fresh: bool = False,
     while_locked: bool = False,
     before_setup: bool = False,
+    knocks: bool = False,
 ) -> Route:
     return Route(
         method,
@@ -47,6 +62,7 @@ def _api(
         fresh=fresh,
         while_locked=while_locked,
         before_setup=before_setup,
+        knocks=knocks,
     )
 
 
@@ -59,9 +75,18 @@ def _page(
     fresh: bool = False,
     while_locked: bool = False,
     before_setup: bool = False,
+    knocks: bool = False,
 ) -> Route:
     return Route(
-        method, path, handler, levels, Face.PAGE, fresh=fresh, while_locked=while_locked, before_setup=before_setup
+        method,
+        path,
+        handler,
+        levels,
+        Face.PAGE,
+        fresh=fresh,
+        while_locked=while_locked,
+        before_setup=before_setup,
+        knocks=knocks,
     )
 
 
@@ -85,8 +110,17 @@ API: tuple[Route, ...] = (
         answer=answers.SessionAnswer,
         status=201,
         before_setup=True,
+        knocks=True,
     ),
-    _api("POST", "/session", session.sign_in, ANYONE, body=asks.PasswordSignIn, answer=answers.SessionAnswer),
+    _api(
+        "POST",
+        "/session",
+        session.sign_in,
+        ANYONE,
+        body=asks.PasswordSignIn,
+        answer=answers.SessionAnswer,
+        knocks=True,
+    ),
     _api(
         "POST",
         "/session/code",
@@ -95,10 +129,75 @@ API: tuple[Route, ...] = (
         body=asks.CodeSignIn,
         answer=answers.SessionAnswer,
         while_locked=True,
+        knocks=True,
     ),
+    _api(
+        "POST",
+        "/session/sign-in-code",
+        recovery.sign_in_code,
+        WITH_PASSWORD,
+        body=asks.PaperSignIn,
+        answer=answers.SessionAnswer,
+        while_locked=True,
+        knocks=True,
+    ),
+    _api("POST", "/rescue", recovery.rescue, ANYONE, body=asks.Rescue, answer=answers.SessionAnswer, knocks=True),
+    _api("POST", "/reset", recovery.reset, ANYONE, body=asks.Reset, answer=answers.SessionAnswer, knocks=True),
+    _api(
+        "POST",
+        "/invitation",
+        recovery.accept,
+        ANYONE,
+        body=asks.Invitation,
+        answer=answers.SessionAnswer,
+        status=201,
+        knocks=True,
+    ),
+    _api("GET", "/sessions", sessions.list_sessions, SIGNED_IN, answer=answers.SessionList),
+    _api("DELETE", "/sessions/{id}", sessions.end, SIGNED_IN, status=204),
+    _api("DELETE", "/forwarding", sessions.stop_forwarding, SIGNED_IN, status=204),
+    _api("GET", "/devices", sessions.list_devices, SIGNED_IN, answer=answers.DeviceList),
+    _api("DELETE", "/devices/{id}", sessions.forget_device, SIGNED_IN, status=204),
     _api("GET", "/session", session.get_session, ANYONE, answer=answers.SessionState),
     _api("DELETE", "/session", session.sign_out, WITH_PASSWORD, query=(_EVERYWHERE,), status=204, while_locked=True),
     _api("GET", "/account", api_account.get_account, SIGNED_IN, answer=answers.AccountAnswer),
+    _api(
+        "POST", "/password", api_account.change_password, SIGNED_IN, body=asks.ChangePassword, status=204, fresh=True
+    ),
+    _api("POST", "/email", api_account.change_email, SIGNED_IN, body=asks.ChangeEmail, status=204, fresh=True),
+    _api(
+        "PUT",
+        "/account/deletion",
+        api_account.delete,
+        SIGNED_IN,
+        body=asks.DeleteAccount,
+        status=204,
+        fresh=True,
+    ),
+    _api("DELETE", "/account/deletion", api_account.keep, SIGNED_IN, status=204),
+    _api("DELETE", "/account/banner", api_account.read_banner, SIGNED_IN, status=204),
+    _api("GET", "/audit", api_account.list_audit, SIGNED_IN, answer=answers.AuditList, query=(_LIMIT, _BEFORE_ROW)),
+    _api(
+        "POST",
+        "/paper",
+        recovery.print_paper,
+        SIGNED_IN,
+        body=asks.StartTwoFactor,
+        answer=answers.PaperAnswer,
+        status=201,
+        fresh=True,
+    ),
+    _api("POST", "/paper/kept", recovery.keep_paper, SIGNED_IN, body=asks.RescueKey, status=204),
+    _api(
+        "POST",
+        "/paper/regain",
+        recovery.regain,
+        SIGNED_IN,
+        body=asks.Regain,
+        answer=answers.PaperAnswer,
+        status=201,
+        fresh=True,
+    ),
     _api(
         "POST",
         "/two-factor",
@@ -110,9 +209,19 @@ API: tuple[Route, ...] = (
     ),
     _api(
         "POST",
+        "/two-factor/replacement",
+        api_account.replace,
+        REPLACES,
+        body=asks.StartTwoFactor,
+        answer=answers.EnrolmentAnswer,
+        status=201,
+        fresh=True,
+    ),
+    _api(
+        "POST",
         "/two-factor/confirm",
         api_account.confirm,
-        SIGNED_IN,
+        ENROLS,
         body=asks.CodeSignIn,
         answer=answers.SessionAnswer,
     ),
@@ -154,11 +263,11 @@ API: tuple[Route, ...] = (
 
 PAGES: tuple[Route, ...] = (
     _page("GET", "/setup", setup.show, ANYONE, before_setup=True),
-    _page("POST", "/setup", setup.submit, ANYONE, before_setup=True),
+    _page("POST", "/setup", setup.submit, ANYONE, before_setup=True, knocks=True),
     _page("GET", "/sign-in", signin.show, ANYONE),
-    _page("POST", "/sign-in", signin.submit, ANYONE),
+    _page("POST", "/sign-in", signin.submit, ANYONE, knocks=True),
     _page("GET", "/sign-in/code", signin.show_code, WITH_PASSWORD),
-    _page("POST", "/sign-in/code", signin.submit_code, WITH_PASSWORD),
+    _page("POST", "/sign-in/code", signin.submit_code, WITH_PASSWORD, knocks=True),
     _page("GET", "/sign-out", signin.show_sign_out, WITH_PASSWORD, while_locked=True),
     _page("POST", "/sign-out", signin.submit_sign_out, WITH_PASSWORD, while_locked=True),
     _page("GET", "/", main.show, SIGNED_IN),

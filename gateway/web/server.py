@@ -18,7 +18,7 @@ def build(services: Services) -> web.Application:
         client_max_size=guard.BODY_LIMIT_BYTES, middlewares=[guard.errors, guard.shape, guard.admission]
     )
     app[SERVICES] = services
-    app[guard.DOORKEEPER] = guard.Doorkeeper(services.signin)
+    app[guard.DOORKEEPER] = guard.Doorkeeper(services.founding)
     app[render.TEMPLATES] = render.environment()
     app[files.FILES] = files.load()
     app[events.STREAMS] = set()

@@ -89,7 +89,7 @@ class Intake:
     async def scan(self, unit: Unit, scanner: Scanner) -> None:
         """Scan until the feeder is empty; a fault pauses the scan and keeps its pages."""
         account = await self._store.accounts.get(unit.owner)
-        if account is None or account.state is AccountState.DELETING:
+        if account is None or account.state not in (AccountState.ACTIVE, AccountState.DISABLED):
             log.warning("unit %s: its account takes no scans", unit.id)
             return
         scan = await self._open(unit)

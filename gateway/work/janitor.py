@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 from gateway.clock import Clock
 from gateway.core import scan as scans
@@ -12,14 +13,18 @@ from gateway.core.model import PageFile, Scan, ScanId, ScanState
 from gateway.store.spool import SealedFile, Spool
 from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
+from gateway.work import devices
+from gateway.work.enroll import Enroll
 from gateway.work.hub import Hub
 from gateway.work.manifest import page_mac
 from gateway.work.paused import finish
 from gateway.work.record import entry
-from gateway.work.signin import SignIn
+from gateway.work.sessions import Sessions
+from gateway.work.timekeeper import Timekeeper
 
 ROUND_S = 10.0  # a session that is over must not keep keys in memory much longer
 LATE = "Pages that were found after their document had been made without them."
+_TALLIES_SPAN = timedelta(days=2)  # the longest rule looks back a day
 _OPEN = frozenset({ScanState.RECEIVING, ScanState.PAUSED})
 RESTARTED = "The gateway was restarted while this was scanned."
 
@@ -30,19 +35,31 @@ class Janitor:
     """Puts right what was left, at the start and every few seconds."""
 
     def __init__(
-        self, *, clock: Clock, store: Store, spool: Spool, device: DeviceKey, signin: SignIn, hub: Hub
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        spool: Spool,
+        device: DeviceKey,
+        sessions: Sessions,
+        enroll: Enroll,
+        timekeeper: Timekeeper,
+        hub: Hub,
     ) -> None:
         self._clock = clock
         self._store = store
         self._spool = spool
         self._device = device
-        self._signin = signin
+        self._desk = sessions
+        self._enroll = enroll
+        self._timekeeper = timekeeper
         self._hub = hub
 
     async def start(self) -> None:
-        """End the sessions, adopt sealed files without rows; before anything else runs."""
+        """End the sessions that did not outlive the restart, adopt sealed files without rows; before all else."""
         now = self._clock.now()
-        await self._store.sessions.end_all(now.utc)  # their keys were in memory only
+        await self._timekeeper.start()
+        await self._desk.start()
         await asyncio.to_thread(self._spool.sweep_temps)
         late: dict[ScanId, Scan] = {}
         for sealed in await asyncio.to_thread(lambda: list(self._spool.sealed_files())):
@@ -108,6 +125,9 @@ class Janitor:
         while True:
             await self._paused()
             await self._sessions()
+            await self._enroll.sweep()
+            await self._timekeeper.note()
+            await self._old()
             await asyncio.sleep(ROUND_S)
 
     async def _paused(self) -> None:
@@ -124,6 +144,10 @@ class Janitor:
             if over:
                 audit = entry(now, account.id, "", "session_ended", reason="time")
                 await self._store.sessions.end(over, audit)
-                self._signin.forget(over)
-                for topic in ("account", "scans"):
-                    self._hub.tell(account.id, topic)
+                self._desk.over(account.id, over)
+
+    async def _old(self) -> None:
+        """Forget what no rule looks at any more."""
+        now = self._clock.now().utc
+        await self._store.throttles.prune(now - _TALLIES_SPAN)
+        await self._store.devices.prune(now - devices.SPAN)

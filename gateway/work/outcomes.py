@@ -7,11 +7,15 @@ from gateway.core.model import Account, Session
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No, and why: a stable `reason`, a sentence for the person, and the HTTP status it maps to."""
+    """No, and why: a stable `reason`, a sentence for the person, and the HTTP status it maps to.
+
+    `retry_after_s`: when it is worth another try; 0 for whenever.
+    """
 
     reason: str
     detail: str
     status: int
+    retry_after_s: int = 0
 
 
 NOT_FOUND = Denied("not_found", "There is no such thing in this account.", 404)
@@ -24,9 +28,22 @@ def sentence(of: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Paper:
+    """What is to be printed, as it is written; shown once. `codes`: the sign-in codes, if there are new ones."""
+
+    rescue_key: str
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
-    """A session was opened or raised; `token` is shown to nobody else and stored only as a hash."""
+    """A session was opened or raised; `token` is shown to nobody else and stored only as a hash.
+
+    `device`: what the browser keeps to be known again; `paper`: what came into being with it.
+    """
 
     token: str
     session: Session
     account: Account
+    device: str = ""
+    paper: Paper | None = None

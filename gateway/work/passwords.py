@@ -7,9 +7,9 @@ from gateway.work.outcomes import Denied
 
 AT_ONCE = 2  # 64 MiB each: what a Raspberry Pi can spare
 QUEUE = 8
+KEPT_FREE = 3  # places of the queue that only known devices take: strangers cannot crowd the owner out
 
-BUSY = Denied("busy", "Too many sign-ins at once. Try again in a few seconds.", 503)
-SLOT_BROKEN = Denied("keys_unavailable", "The account's keys cannot be opened with this gateway's device key.", 500)
+BUSY = Denied("busy", "Too many sign-ins at once. Try again in a few seconds.", 503, retry_after_s=5)
 
 
 class Stretcher:
@@ -19,13 +19,15 @@ class Stretcher:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
-    async def stretch(self, password: str, salt: bytes) -> keys.Stretched | Denied:
-        """Return verifier and key share of a password, or BUSY."""
-        if self._waiting >= AT_ONCE + QUEUE:
+    async def stretch(
+        self, password: str, salt: bytes, costs: str = keys.STRETCHING, *, known: bool = False
+    ) -> keys.Stretched | Denied:
+        """Return verifier and key share of a password, or BUSY. `known`: it comes from a known device."""
+        if self._waiting >= AT_ONCE + QUEUE - (0 if known else KEPT_FREE):
             return BUSY
         self._waiting += 1
         try:
             async with self._places:
-                return await asyncio.to_thread(keys.stretch, password, salt)
+                return await asyncio.to_thread(keys.stretch, password, salt, costs)
         finally:
             self._waiting -= 1

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.store.store import Store
+from gateway.work.account import AccountDesk
+from gateway.work.admin import Admin
 from gateway.work.catalogue import Catalogue
 from gateway.work.claim import Claims
+from gateway.work.devices import Devices
 from gateway.work.enroll import Enroll
+from gateway.work.founding import Founding
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.outbox import Outbox
+from gateway.work.recovery import Recovery
+from gateway.work.sessions import Sessions
 from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
+from gateway.work.throttle import Calls
 from gateway.work.units import Units
 from gateway.work.watch import Watch
 
@@ -24,8 +31,15 @@ class Services:
     clock: Clock
     settings: Settings
     store: Store
+    calls: Calls
+    sessions: Sessions
+    devices: Devices
+    founding: Founding
     signin: SignIn
     enroll: Enroll
+    recovery: Recovery
+    account: AccountDesk
+    admin: Admin
     claims: Claims
     sights: Sights
     watch: Watch

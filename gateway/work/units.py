@@ -104,12 +104,23 @@ class Units:
             return NOT_FOUND
         if account.two_factor is not TwoFactor.OFF and await self._store.units.count(account_id) == 1:
             return Denied("last_unit", "This is your last unit: disable two-factor authentication first.", 409)
-        audit = entry(self._clock.now(), account_id, peer, "unit_removed", reason=unit.label)
-        await self._store.units.remove(unit_id, audit)
+        await self._release(unit, peer)
+        return None
+
+    async def force_out(self, unit_id: UnitId, *, peer: str) -> Denied | None:
+        """Take a unit from its owner, also the last one: two-factor authentication stays as it is."""
+        unit = await self._store.units.get(unit_id)
+        if unit is None:
+            return NOT_FOUND
+        await self._release(unit, peer)
+        return None
+
+    async def _release(self, unit: Unit, peer: str) -> None:
+        audit = entry(self._clock.now(), unit.owner, peer, "unit_removed", reason=unit.label)
+        await self._store.units.remove(unit.id, audit)
         self._watch.look_again(unit)
         for topic in ("units", "account"):
-            self._hub.tell(account_id, topic)
-        return None
+            self._hub.tell(unit.owner, topic)
 
     def _ways(self, unit: Unit) -> tuple[WayView, ...]:
         """Return the ways of a unit, those that are in sight and those that are not."""

@@ -32,8 +32,9 @@ from gateway.core.model import (
     UnitId,
     Way,
 )
-from gateway.store.accounts import Credential, EnrolmentOver, PendingFactor
+from gateway.store.accounts import Credential, Paper
 from gateway.store.audit import AuditBroken, AuditEntry
+from gateway.store.factors import EnrolmentOver, PendingFactor
 from gateway.store.spool import PageFacts, Spool
 from gateway.store.store import Store, open_store
 from gateway.store.units import AlreadyOwned
@@ -48,7 +49,7 @@ DESTINATION = Destination(DestinationId("d" * 32), ACCOUNT.id, "folder", "A", {"
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(tmp_path / "gateway.sqlite3")
-    await opened.accounts.create(ACCOUNT, Credential(b"s", b"v", b"k"), AUDIT)
+    await opened.accounts.create(ACCOUNT, Credential(b"s", b"v", b"k", "plain"), AUDIT)
     yield opened
     await opened.close()
 
@@ -125,54 +126,58 @@ async def test_an_account_is_found_by_its_folded_email(store: Store) -> None:
 
 async def test_of_sixteen_racers_with_one_code_one_wins(store: Store) -> None:
     for step in range(100, 110):
-        won = await asyncio.gather(*(store.accounts.burn_step(ACCOUNT.id, step) for _ in range(16)))
+        won = await asyncio.gather(*(store.factors.burn_step(ACCOUNT.id, step) for _ in range(16)))
         assert sum(won) == 1
-    assert not await store.accounts.burn_step(ACCOUNT.id, 105), "an older step stays used"
+    assert not await store.factors.burn_step(ACCOUNT.id, 105), "an older step stays used"
+
+
+PENDING = PendingFactor(ACCOUNT.id, SessionId("acting"), b"sealed", NOW.utc, 0)
+PAPER = Paper("rescue", b"slot", ("one", "two"))
 
 
 async def test_activation_ends_all_sessions_but_the_one_that_goes_on(store: Store) -> None:
     for name in ("acting", "other"):
         await store.sessions.create(a_session(name), name, AUDIT)
-    await store.accounts.start_pending(PendingFactor(ACCOUNT.id, SessionId("acting"), b"sealed", NOW.utc, 0))
+    assert await store.factors.start_pending(PENDING, TwoFactor.PENDING)
     after = replace(a_session("after", Level.L2), epoch=2)
-    ended = await store.accounts.activate(
-        ACCOUNT.id,
-        sealed_secret=b"sealed",
-        step=7,
-        acting=SessionId("acting"),
-        successor=after,
-        token_hash="after",
-        at=NOW.utc,
-        audit=AUDIT,
+    ended = await store.factors.activate(
+        PENDING, before=TwoFactor.PENDING, step=7, successor=after, token_hash="after", paper=PAPER, audit=AUDIT
     )
     assert set(ended) == {"acting", "other"}
     assert await store.sessions.of_account(ACCOUNT.id) == (after,)
     account = await store.accounts.get(ACCOUNT.id)
     assert account is not None
     assert (account.two_factor, account.auth_epoch) == (TwoFactor.ACTIVE, 2)
-    assert not await store.accounts.burn_step(ACCOUNT.id, 7), "the confirming code is used"
-    assert set(await store.accounts.disable_factor(ACCOUNT.id, at=NOW.utc, audit=AUDIT)) == {"after"}
-    assert await store.accounts.factor(ACCOUNT.id) is None
+    assert not await store.factors.burn_step(ACCOUNT.id, 7), "the confirming code is used"
+    assert await store.factors.codes_left(ACCOUNT.id) == 2
+    assert set(await store.factors.disable(ACCOUNT.id, AUDIT)) == {"after"}
+    assert await store.factors.get(ACCOUNT.id) is None
+    assert await store.factors.codes_left(ACCOUNT.id) == 0
 
 
 async def test_a_lapsed_enrolment_cannot_be_confirmed(store: Store) -> None:
-    await store.accounts.start_pending(PendingFactor(ACCOUNT.id, SessionId("s"), b"sealed", NOW.utc, 0))
-    assert await store.accounts.miss_pending(ACCOUNT.id) == 1
-    await store.accounts.clear_pending(ACCOUNT.id)
+    assert await store.factors.start_pending(PENDING, TwoFactor.PENDING)
+    assert await store.factors.miss_pending(ACCOUNT.id) == 1
+    await store.factors.clear_pending(PENDING)
     with pytest.raises(EnrolmentOver):
-        await store.accounts.activate(
-            ACCOUNT.id,
-            sealed_secret=b"x",
+        await store.factors.activate(
+            PENDING,
+            before=TwoFactor.PENDING,
             step=1,
-            acting=SessionId("s"),
             successor=a_session("n"),
             token_hash="n",
-            at=NOW.utc,
+            paper=PAPER,
             audit=AUDIT,
         )
     account = await store.accounts.get(ACCOUNT.id)
     assert account is not None
     assert account.two_factor is TwoFactor.OFF
+
+
+async def test_of_sixteen_racers_with_one_sign_in_code_one_wins(store: Store) -> None:
+    await store.recovery.print(ACCOUNT.id, PAPER, AUDIT)
+    won = await asyncio.gather(*(store.factors.burn_code(ACCOUNT.id, "one") for _ in range(16)))
+    assert sum(won) == 1
 
 
 async def test_the_sixth_session_ends_the_oldest(store: Store) -> None:

@@ -16,7 +16,7 @@ from yarl import URL
 from gateway import app
 from gateway.clock import SystemClock
 from gateway.core.model import Instant
-from gateway.settings import Destinations, Network, Paths, Registration, Settings, Web
+from gateway.settings import Destinations, Network, Paths, Registration, Settings, SignIn, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
 from simulator.vens.wire import Ports
@@ -221,6 +221,7 @@ def open_house(tmp_path: Path) -> Opener:
             settings = Settings(
                 paths=Paths(state=tmp_path / "state", runtime=tmp_path / "run"),
                 web=Web(port=0),
+                signin=SignIn(calls_per_minute=10_000, calls_per_hour=100_000),
                 registration=registration or (Registration("usb", usb_owner) if usb_owner else Registration()),
                 network=network,
                 destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),

@@ -17,7 +17,7 @@ from yarl import URL
 from gateway import app
 from gateway.clock import SystemClock
 from gateway.core.model import Instant, ScanState
-from gateway.settings import Destinations, Network, Paths, Settings, Web
+from gateway.settings import Destinations, Network, Paths, Settings, SignIn, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
 from tests.web.browser import Browser
@@ -83,6 +83,8 @@ class House:
     secret: str = ""
     unit_id: str = ""
     steps: set[int] = field(default_factory=set)
+    rescue_key: str = ""
+    codes: list[str] = field(default_factory=list)
 
     @property
     def unit(self) -> Any:
@@ -160,7 +162,8 @@ class House:
 
     async def enable(self) -> None:
         self.secret = (await self.call("POST", "/two-factor", {"password": PASSWORD}))["secret"]
-        await self.call("POST", "/two-factor/confirm", {"code": self.code(), "window_h": 12})
+        grant = await self.call("POST", "/two-factor/confirm", {"code": self.code(), "window_h": 12})
+        self.rescue_key, self.codes = grant["paper"]["rescue_key"], grant["paper"]["codes"]
 
     async def add_folder(self) -> str:
         body = {"kind": "folder", "label": "Archive", "config": {"path": str(self.archive)}, "secrets": {}}
@@ -179,6 +182,11 @@ class House:
     async def sign_in(self) -> str:
         await self.password()
         return str((await self.call("POST", "/session/code", {"code": self.code(), "window_h": 12}))["token"])
+
+    async def sign_in_by_paper(self) -> str:
+        """Sign in with password and a sign-in code."""
+        await self.password()
+        return str((await self.call("POST", "/session/sign-in-code", {"code": self.codes.pop()}))["token"])
 
     async def disable(self, held: int) -> None:
         """Switch two-factor off; every session ends."""
@@ -230,6 +238,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
         settings = Settings(
             paths=Paths(state=folder / "state", runtime=folder / "run"),
             web=Web(port=0),
+            signin=SignIn(calls_per_minute=10_000, calls_per_hour=100_000),
             network=Network(find=False),
             destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
         )

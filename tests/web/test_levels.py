@@ -23,7 +23,18 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Rows that end the session they are asked with: each has a session of its own.
 ENDING = ("DELETE /api/v1/session", "POST /sign-out")
-GUARD = {"setup_required", "sign_in", "code_due", "locked", "step_up", "two_factor_needed", "closed", "cross_site"}
+TOO_LOW = {Level.LP: (401, "code_due"), Level.LR: (403, "replace_authenticator")}
+GUARD = {
+    "replace_authenticator",
+    "setup_required",
+    "sign_in",
+    "code_due",
+    "locked",
+    "step_up",
+    "two_factor_needed",
+    "closed",
+    "cross_site",
+}
 
 
 @dataclass
@@ -53,7 +64,7 @@ def expected(row: Any, visitor: Visitor) -> tuple[int, str] | None:
     if visitor.locked and not row.while_locked:
         return 401, "locked"
     if visitor.level not in row.levels:
-        return (401, "code_due") if visitor.level is Level.LP else (403, "two_factor_needed")
+        return TOO_LOW.get(visitor.level, (403, "two_factor_needed"))
     return (401, "step_up") if row.fresh and visitor.stale else None
 
 
@@ -76,11 +87,12 @@ async def visitors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         async def another(name: str) -> House:
             return await stack.enter_async_context(open_house(tmp_path_factory.mktemp(name)))
 
-        untouched, plain, verified, aged, idle = [
-            await another(name) for name in ("untouched", "plain", "verified", "aged", "idle")
+        untouched, plain, verified, papered, aged, idle = [
+            await another(name) for name in ("untouched", "plain", "verified", "papered", "aged", "idle")
         ]
-        await asyncio.gather(*(_prepare(house, house is not plain) for house in (plain, verified, aged, idle)))
+        await asyncio.gather(*(_prepare(house, house is not plain) for house in (plain, verified, papered, aged, idle)))
         l1, l2, lp = await _three(plain.password), await _three(verified.sign_in), await _three(verified.password)
+        lr = await _three(papered.sign_in_by_paper)
         middle, old = await _three(aged.sign_in), await _three(idle.sign_in)
         aged.clock.ahead += timedelta(minutes=11)
         idle.clock.ahead += timedelta(minutes=31)
@@ -90,12 +102,14 @@ async def visitors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
             "code due": Visitor(verified, Level.LP, lp[""], tokens=lp),
             "without two-factor": Visitor(plain, Level.L1, l1[""], tokens=l1),
             "verified": Visitor(verified, Level.L2, l2[""], tokens=l2),
+            "by sign-in code": Visitor(papered, Level.LR, lr[""], tokens=lr),
             "verified long ago": Visitor(aged, Level.L2, middle[""], stale=True, tokens=middle),
             "locked": Visitor(idle, Level.L2, old[""], locked=True, stale=True, tokens=old),
         }
 
 
-KINDS = ["before set-up", "nobody", "code due", "without two-factor", "verified", "verified long ago", "locked"]
+KINDS = ["before set-up", "nobody", "code due", "without two-factor", "by sign-in code", "verified"]
+KINDS += ["verified long ago", "locked"]
 
 
 async def ask(visitor: Visitor, row: Any) -> tuple[int, str, str]:
@@ -133,6 +147,8 @@ async def test_the_row_decides(visitors: dict[str, Visitor], row: Any, kind: str
         assert f'"/problems/{refusal[1]}"' in said
     elif refusal[1] == "setup_required":
         assert (status, location) == (303, "/setup")
+    elif refusal[1] == "replace_authenticator":
+        assert (status, where.path) == (303, "/account/authenticator")
     elif refusal[0] == 401:
         door = "/sign-in/code" if refusal[1] == "code_due" else "/sign-in"
         back = address(row) if row.method == "GET" else "/"

@@ -32,6 +32,68 @@ class CodeSignIn(Struct, forbid_unknown_fields=True):
     window_h: Hours = DEFAULT_WINDOW_H
 
 
+class PaperSignIn(Struct, forbid_unknown_fields=True):
+    """A sign-in code from paper, in the place of the authenticator."""
+
+    code: str
+
+
+class Rescue(Struct, forbid_unknown_fields=True):
+    """The rescue key in the place of a forgotten password, and the new password."""
+
+    email: str
+    rescue_key: str
+    password: str
+
+
+class Reset(Struct, forbid_unknown_fields=True):
+    """The administrator's reset ticket and the new password; with the rescue key earlier scans stay open."""
+
+    ticket: str
+    password: str
+    rescue_key: str = ""
+
+
+class Invitation(Struct, forbid_unknown_fields=True):
+    """An invitation, the e-mail address that it is for, and a password."""
+
+    ticket: str
+    email: str
+    password: str
+
+
+class ChangePassword(Struct, forbid_unknown_fields=True):
+    """The password, and the new one."""
+
+    old: str
+    new: str
+
+
+class ChangeEmail(Struct, forbid_unknown_fields=True):
+    """The new e-mail address."""
+
+    email: str
+
+
+class DeleteAccount(Struct, forbid_unknown_fields=True):
+    """The account's own e-mail address, so that nobody deletes by mistake."""
+
+    email: str
+
+
+class RescueKey(Struct, forbid_unknown_fields=True):
+    """The rescue key that was shown last, typed from paper."""
+
+    rescue_key: str
+
+
+class Regain(Struct, forbid_unknown_fields=True):
+    """The rescue key of earlier scans, and the password."""
+
+    rescue_key: str
+    password: str
+
+
 class StartTwoFactor(Struct, forbid_unknown_fields=True):
     """The password, again."""
 

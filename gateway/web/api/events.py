@@ -60,7 +60,7 @@ async def _next(topics: asyncio.Queue[str]) -> str:
 
 async def _end(request: web.Request) -> str:
     """Return why the stream must end now, or ""; asking is no activity."""
-    known = await context.services(request).signin.whois(request[TOKEN], acts=False)
+    known = await context.services(request).sessions.whois(request[TOKEN], acts=False)
     if known is None or known.session.level not in SIGNED_IN:
         return "ended"
     return "locked" if known.locked else ""

@@ -24,20 +24,19 @@ def _answer(outcome: Grant | Denied, status: int = 200) -> web.Response:
 async def set_up(request: web.Request) -> web.Response:
     """Create the first account with the set-up token and sign it in."""
     body = await read(request, asks.SetUp)
-    signin = context.services(request).signin
-    made = await signin.create_first_account(body.token, body.email, body.password, peer=context.peer(request))
-    return _answer(made, 201)
+    founding, caller = context.services(request).founding, context.caller(request)
+    return _answer(await founding.first(body.token, body.email, body.password, caller=caller), 201)
 
 
 async def sign_in(request: web.Request) -> web.Response:
     """Sign in with e-mail address and password; the session of this request ends."""
     body = await read(request, asks.PasswordSignIn)
-    signin, peer = context.services(request).signin, context.peer(request)
+    signin, caller = context.services(request).signin, context.caller(request)
     old = request.get(VISITOR)
-    grant = await signin.password(body.email, body.password, peer=peer, replaces=old.session if old else None)
+    grant = await signin.password(body.email, body.password, caller=caller, replaces=old.session if old else None)
     too_old = body.client_version is not None and not current(body.client_version)
     if isinstance(grant, Grant) and grant.session.level is Level.LP and too_old:
-        await signin.sign_out(grant.session, everywhere=False, peer=peer)
+        await context.services(request).sessions.sign_out(grant.session, everywhere=False, caller=caller)
         return problems.response(UPDATE)
     return _answer(grant)
 
@@ -53,7 +52,7 @@ async def sign_in_code(request: web.Request) -> web.Response:
     body = await read(request, asks.CodeSignIn)
     signin = context.services(request).signin
     session = context.visitor(request).session
-    return _answer(await signin.code(session, body.code, window_h=body.window_h, peer=context.peer(request)))
+    return _answer(await signin.code(session, body.code, window_h=body.window_h, caller=context.caller(request)))
 
 
 async def get_session(request: web.Request) -> web.Response:
@@ -71,5 +70,5 @@ async def sign_out(request: web.Request) -> web.Response:
     """End all of the account's sessions, or with everywhere=0 this one."""
     everywhere = request.query.get("everywhere", "1") not in ("0", "false")
     session = context.visitor(request).session
-    await context.services(request).signin.sign_out(session, everywhere=everywhere, peer=context.peer(request))
+    await context.services(request).sessions.sign_out(session, everywhere=everywhere, caller=context.caller(request))
     return done()

@@ -30,7 +30,7 @@ async def start(request: web.Request) -> web.Response:
     """Make a secret key and show it as QR code and text."""
     password = (await posted(request)).get("password", "")
     session = context.visitor(request).session
-    made = await context.services(request).enroll.start(session, password, peer=context.peer(request))
+    made = await context.services(request).enroll.start(session, password, caller=context.caller(request))
     if isinstance(made, Denied):
         return render.page(request, "enable.html", status=made.status, error=made.detail)
     return _enrol(request, made)
@@ -58,7 +58,7 @@ async def confirm(request: web.Request) -> web.Response:
         context.visitor(request).session,
         form.get("code", "").replace(" ", ""),
         window_h=number(form.get("window_h", "")),
-        peer=context.peer(request),
+        caller=context.caller(request),
     )
     if not isinstance(grant, Denied):
         return cookies.admit(grant, "/account?done=enabled")
@@ -91,7 +91,7 @@ async def disable(request: web.Request) -> web.Response:
         form.get("password", ""),
         form.get("code", "").replace(" ", ""),
         held=held,
-        peer=context.peer(request),
+        caller=context.caller(request),
     )
     if denied:
         return await _disable(request, denied.detail, denied.status)

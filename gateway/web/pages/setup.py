@@ -10,7 +10,7 @@ from gateway.work.outcomes import Denied
 
 async def show(request: web.Request) -> web.Response:
     """Show the form, as long as there is no account."""
-    if not await context.services(request).signin.setup_required():
+    if not await context.services(request).founding.setup_required():
         return context.see("/")
     return render.page(request, "setup.html", email="")
 
@@ -21,8 +21,8 @@ async def submit(request: web.Request) -> web.Response:
     email, password = form.get("email", ""), form.get("password", "")
     if password != form.get("again", ""):
         return _again(request, email, texts.text("password.differ"), 422)
-    made = await context.services(request).signin.create_first_account(
-        form.get("token", "").strip(), email, password, peer=context.peer(request)
+    made = await context.services(request).founding.first(
+        form.get("token", "").strip(), email, password, caller=context.caller(request)
     )
     return _again(request, email, made.detail, made.status) if isinstance(made, Denied) else cookies.admit(made, "/")
 

@@ -41,7 +41,7 @@ async def submit(request: web.Request) -> web.Response:
     following, old = after(form.get("next", "/")), request.get(VISITOR)
     email, password = form.get("email", ""), form.get("password", "")
     grant = await context.services(request).signin.password(
-        email, password, peer=context.peer(request), replaces=old.session if old else None
+        email, password, caller=context.caller(request), replaces=old.session if old else None
     )
     if isinstance(grant, Denied):
         return _form(request, following=following, email=email, error=grant.detail, status=grant.status)
@@ -78,7 +78,7 @@ async def submit_code(request: web.Request) -> web.Response:
     following, window_h = after(form.get("next", "/")), number(form.get("window_h", ""))
     signin, session = context.services(request).signin, context.visitor(request).session
     code = form.get("code", "").replace(" ", "")
-    grant = await signin.code(session, code, window_h=window_h, peer=context.peer(request))
+    grant = await signin.code(session, code, window_h=window_h, caller=context.caller(request))
     if not isinstance(grant, Denied):
         return cookies.admit(grant, following)
     if grant.reason in ("too_many_misses", "code_not_due"):
@@ -95,5 +95,5 @@ async def submit_sign_out(request: web.Request) -> web.Response:
     """Sign out, everywhere unless told otherwise."""
     everywhere = (await posted(request)).get("where") != "here"
     session = context.visitor(request).session
-    await context.services(request).signin.sign_out(session, everywhere=everywhere, peer=context.peer(request))
+    await context.services(request).sessions.sign_out(session, everywhere=everywhere, caller=context.caller(request))
     return cookies.dismiss("/sign-in?done=signed_out")
