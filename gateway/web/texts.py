@@ -1,6 +1,12 @@
 """Every English sentence of the pages, by key. Templates and pages take them from here, so that one file translates."""
 
+from gateway.web import account_texts
+from gateway.web.account_texts import ACTIONS, AUDIT_OUTCOMES, FACTORS, LEVELS
+
+__all__ = ["ACTIONS", "AUDIT_OUTCOMES", "FACTORS", "LEVELS"]
+
 TEXTS: dict[str, str] = {
+    **account_texts.TEXTS,
     "product": "ScanSnap Gateway",
     "menu": "Navigation Menu",
     "menu.home": "Scans",
@@ -205,6 +211,7 @@ COUNTED: dict[str, tuple[str, str]] = {
 }
 
 NOTICES: dict[str, str] = {
+    **account_texts.NOTICES,
     "scan": "The scanner was asked to scan.",
     "renamed": "The scanner has its new name.",
     "configured": "Saved. It holds from the next scan on.",
@@ -219,7 +226,6 @@ NOTICES: dict[str, str] = {
     "destination_works": "The test passed: the destination can be reached and written to.",
     "finished": "The scan is finished as it is.",
     "retried": "The delivery is tried again.",
-    "enabled": "Two-factor authentication is enabled. Forwarding is open.",
     "disabled": "Two-factor authentication is disabled. Sign in with your password.",
     "signed_out": "You are signed out.",
 }

@@ -54,6 +54,11 @@ async def _first_account(gallery: Gallery) -> None:
     await person.submit("Create account", token="wrong", **typed)
     gallery.keep("set-up refused")
     await person.submit("Create account", token=house.setup_token(), **typed)
+    gallery.keep("rescue key")
+    await person.follow("I have printed or saved it")
+    await person.submit("Check", rescue_key="wrong")
+    gallery.keep("rescue key typed wrong")
+    await person.get("/")
     gallery.keep("main screen, empty")
     await house.password()
     for path in (
@@ -99,6 +104,8 @@ async def _two_factor(gallery: Gallery) -> None:
     await person.submit("Enable two-factor authentication", code=another(house.code()))
     gallery.keep("wrong code at enabling")
     await person.submit("Enable two-factor authentication", code=house.code())
+    gallery.keep("two-factor enabled")
+    await person.get("/account")
     gallery.keep("account management, enabled")
 
 

@@ -15,6 +15,7 @@ from tests.web.journey import (
     another,
     delivered,
     give_password,
+    keep_paper,
     qr_text,
     ready,
     ready_without_destination,
@@ -65,7 +66,9 @@ async def test_the_qr_code_and_the_text_hold_the_same_key_and_its_code_switches_
     assert (refused.status, refused.error) == (401, "That authentication code is not right.")
     assert secret not in refused.html
     page = await person.submit(ENABLE, code=f"{code[:3]} {code[3:]}")
-    assert page.notice == "Two-factor authentication is enabled. Forwarding is open."
+    assert page.title == "Two-factor authentication is enabled"
+    await keep_paper(house, person)
+    page = person.now
     assert page.link(DISABLE)
 
 
@@ -203,7 +206,7 @@ async def test_set_up_refuses_a_wrong_token_and_differing_passwords(house: House
     assert page.status == 422
     assert page.error
     page = await person.submit("Create account", token=token, password=PASSWORD, again=PASSWORD)
-    assert page.title == "Scans"
+    assert page.title == "Print or save this now"
     assert (await person.get("/setup")).path == "/", "set-up is over"
 
 

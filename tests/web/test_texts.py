@@ -6,14 +6,16 @@ from pathlib import Path
 import gateway.web
 from gateway.core.model import DeliveryState, UnitState
 from gateway.web import texts
+from gateway.work import recovery
 
 WEB = Path(gateway.web.__file__).parent
 TEMPLATES = {path.name: path.read_text("utf-8") for path in sorted((WEB / "templates").glob("*.html"))}
-PYTHON = "\n".join(path.read_text("utf-8") for path in WEB.rglob("*.py") if path.name != "texts.py")
+PYTHON = "\n".join(path.read_text("utf-8") for path in WEB.rglob("*.py") if "texts" not in path.name)
 ALL = "\n".join(TEMPLATES.values())
 STYLE = re.sub(r"/\*.*?\*/", "", (WEB / "static" / "style.css").read_text("utf-8"), flags=re.DOTALL)
 
 SETTINGS = ("colour", "paper", "jpeg_quality", "brightness", "contrast")
+MANAGED = ("sessions", "recovery", "audit", "password", "email")
 SWITCHES = ("duplex", "double_feed", "overscan", "on_paper")
 # Keys that a template puts together: its expression, and what it can become.
 BUILT = {
@@ -21,6 +23,8 @@ BUILT = {
     't("window." ~ h)': {f"window.{hours}" for hours in (1, 12, 24)},
     't("unit." ~ name)': {f"unit.{name}" for name in (*SETTINGS, *SWITCHES)},
     't("unit." ~ name ~ ".help")': {f"unit.{name}.help" for name in SWITCHES},
+    't("manage." ~ name)': {f"manage.{name}" for name in MANAGED},
+    't("manage." ~ name ~ ".help")': {f"manage.{name}.help" for name in MANAGED},
     't("sign_out." ~ where)': {"sign_out.everywhere", "sign_out.here"},
     't("sign_out." ~ where ~ ".help")': {"sign_out.everywhere.help", "sign_out.here.help"},
 }
@@ -31,6 +35,7 @@ STATES = {*texts.UNIT_STATES, *texts.SCAN_OUTCOMES, *texts.DELIVERY_STATES}
 def used_keys() -> set[str]:
     plain = set(re.findall(r'\bt\("([^"]+)"[,)]', ALL)) | set(re.findall(r'texts\.text\("([^"]+)"', PYTHON))
     reasons = set(re.findall(r'"(sign_in\.(?!html)\w+)"', PYTHON))  # signin.py looks them up by ?why=
+    plain |= set(re.findall(r'title="([a-z_.]+)"', PYTHON)) | {recovery.RESET, recovery.RESET_NEW_KEYS}
     return plain | reasons | set().union(*BUILT.values())
 
 

@@ -3,10 +3,11 @@
 from aiohttp import web
 from markupsafe import Markup
 
+from gateway.core.model import Level
 from gateway.core.session import DEFAULT_WINDOW_H, WINDOWS_H
 from gateway.web import context, render, texts
 from gateway.web.origins import posted
-from gateway.web.pages import cookies, shown
+from gateway.web.pages import cookies, paper, shown
 from gateway.web.pages.forms import number
 from gateway.web.qr import qr_svg
 from gateway.work.enroll import Enrolment
@@ -28,11 +29,26 @@ async def show_enable(request: web.Request) -> web.Response:
 
 async def start(request: web.Request) -> web.Response:
     """Make a secret key and show it as QR code and text."""
+    return await _start(request, "enable.html", replaces=False)
+
+
+async def show_replace(request: web.Request) -> web.Response:
+    """Ask for the password before the authenticator is replaced; the old one holds until then."""
+    return render.page(request, "replace.html", lost=context.level(request) is Level.LR)
+
+
+async def replace(request: web.Request) -> web.Response:
+    """Make a secret key for another authenticator and show it."""
+    return await _start(request, "replace.html", replaces=True)
+
+
+async def _start(request: web.Request, template: str, *, replaces: bool) -> web.Response:
     password = (await posted(request)).get("password", "")
-    session = context.visitor(request).session
-    made = await context.services(request).enroll.start(session, password, caller=context.caller(request))
+    session, caller = context.visitor(request).session, context.caller(request)
+    made = await context.services(request).enroll.start(session, password, caller=caller, replaces=replaces)
     if isinstance(made, Denied):
-        return render.page(request, "enable.html", status=made.status, error=made.detail)
+        lost = context.level(request) is Level.LR
+        return render.page(request, template, status=made.status, error=made.detail, lost=lost)
     return _enrol(request, made)
 
 
@@ -61,9 +77,11 @@ async def confirm(request: web.Request) -> web.Response:
         caller=context.caller(request),
     )
     if not isinstance(grant, Denied):
-        return cookies.admit(grant, "/account?done=enabled")
+        return paper.handed_out(request, grant, title="enrol.done", following="/account")
     if grant.reason == "enrolment_over":
-        return render.page(request, "enable.html", status=grant.status, error=grant.detail)
+        level = context.level(request)
+        template = "enable.html" if level is Level.L1 else "replace.html"
+        return render.page(request, template, status=grant.status, error=grant.detail, lost=level is Level.LR)
     return _enrol(request, None, grant)
 
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.web import context, render, texts
 from gateway.web.origins import posted
-from gateway.web.pages import cookies
+from gateway.web.pages import paper
 from gateway.work.outcomes import Denied
 
 
@@ -24,7 +24,9 @@ async def submit(request: web.Request) -> web.Response:
     made = await context.services(request).founding.first(
         form.get("token", "").strip(), email, password, caller=context.caller(request)
     )
-    return _again(request, email, made.detail, made.status) if isinstance(made, Denied) else cookies.admit(made, "/")
+    if isinstance(made, Denied):
+        return _again(request, email, made.detail, made.status)
+    return paper.handed_out(request, made, title="paper.title")
 
 
 def _again(request: web.Request, email: str, error: str, status: int) -> web.Response:

@@ -16,6 +16,10 @@ function enliven(root) {
       button.textContent = button.dataset.copied;
     });
   }
+  for (const button of root.querySelectorAll("button[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
   for (const count of root.querySelectorAll("[data-countdown]")) {
     const end = performance.now() + 1000 * Number(count.dataset.countdown);
     const timer = setInterval(() => {
