@@ -34,7 +34,7 @@ from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
 from gateway.vault.keyring import Keyring
 from gateway.vault.runtime import RuntimeSlots
-from gateway.web import announce, server
+from gateway.web import announce, control, server
 from gateway.work.account import AccountDesk
 from gateway.work.admin import Admin
 from gateway.work.catalogue import Catalogue
@@ -86,7 +86,11 @@ class App:
             self.setup.renew()
             log.warning("no account yet: the set-up token is in %s", self.setup.path)
         rounds = {"watch": self.services.watch.run, "outbox": self.services.outbox.run, "janitor": self.janitor.run}
-        async with server.listening(self.services) as url, asyncio.TaskGroup() as group:
+        async with (
+            server.listening(self.services) as url,
+            control.open_door(self.services.admin, self.settings.paths.runtime),
+            asyncio.TaskGroup() as group,
+        ):
             for name, run in rounds.items():
                 group.create_task(lasting(name, run), name=name)
             if self.zeroconf is not None:
@@ -273,6 +277,7 @@ def _wire(
         sessions=sessions,
         enroll=enroll,
         timekeeper=timekeeper,
+        units=units,
         hub=hub,
     )
     admin = Admin(clock=clock, store=store, sessions=sessions, units=units, timekeeper=timekeeper, setup=setup)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway import app
+from gateway import app, console
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.store import StoreUnusable
 from gateway.vault.device import DeviceKeyError
@@ -26,9 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"scansnap-gateway: {error}", file=sys.stderr)
         return 2
+    if args.command == "run":
+        return _run(settings)
     if args.command == "setup-token":
         return _setup_token(settings)
-    return _run(settings)
+    return _administer(settings, args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +41,53 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the daemon in the foreground")
     commands.add_parser("setup-token", help="make a new token for creating the first account, valid for an hour")
+    _account(commands.add_parser("account", help="accounts: list, invite, reset, disable, enable, forced-release"))
+    clock = commands.add_parser("clock", help="the clock that codes are checked by").add_subparsers(
+        dest="action", required=True
+    )
+    clock.add_parser("trust", help="believe the clock from now on, after it was set right")
+    audit = commands.add_parser("audit", help="the security log").add_subparsers(dest="action", required=True)
+    audit.add_parser("verify", help="check that no line was changed or removed")
+    rescue = commands.add_parser("rescue", help="print an account's age identities; reads its rescue key from stdin")
+    rescue.add_argument("name", metavar="EMAIL")
     return parser
+
+
+def _account(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="list the accounts")
+    for action, help_text in (
+        ("invite", "print an invitation to a new account, good for a week"),
+        ("reset", "print a ticket that sets a new password, good for half an hour"),
+        ("disable", "shut an account's gate and end its sessions; its units still scan"),
+        ("enable", "enable a disabled account"),
+    ):
+        named = actions.add_parser(action, help=help_text)
+        named.add_argument("name", metavar="EMAIL")
+        if action == "reset":
+            drop = "two-factor authentication goes, too: only if the authenticator is lost"
+            named.add_argument("--drop-two-factor", action="store_true", help=drop)
+    release = actions.add_parser("forced-release", help="take a unit from its owner; two-factor stays on")
+    release.add_argument("name", metavar="UNIT", help="the unit's id, as GET /api/v1/units tells its owner")
+
+
+def _administer(settings: Settings, args: argparse.Namespace) -> int:
+    """Carry a command to the running daemon (or the rescue key to the database) and print what comes back."""
+    try:
+        if args.command == "rescue":
+            print("\n".join(console.rescue(settings, args.name)))
+            return 0
+        words = {k: v for k, v in vars(args).items() if k in ("name", "drop_two_factor")}
+        said = console.ask(settings, f"/{args.command}/{args.action}", **words)
+    except (console.ConsoleError, StoreUnusable, OSError) as error:
+        print(f"scansnap-gateway: {error}", file=sys.stderr)
+        return 1
+    print(said["text"] if "text" in said else _table(said["items"]))
+    return 0
+
+
+def _table(rows: list[dict[str, object]]) -> str:
+    return "\n".join("\t".join(str(value) for value in row.values()) for row in rows)
 
 
 def _setup_token(settings: Settings) -> int:

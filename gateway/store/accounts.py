@@ -12,17 +12,20 @@ from gateway.core.account import fold_email
 from gateway.core.model import Account, AccountId, AccountState, SessionId, TwoFactor
 from gateway.store import sessions
 from gateway.store.audit import AuditEntry, append
+from gateway.store.scans import erase
 from gateway.store.tables import (
     accounts,
+    destinations,
     devices,
     old_keys,
     pending_factors,
+    scans,
     sign_in_codes,
     tickets,
 )
 from gateway.store.tables import sessions as session_rows
 
-_OF_A_PERSON = (pending_factors, sign_in_codes, old_keys, tickets, devices, session_rows)
+_OF_A_PERSON = (pending_factors, sign_in_codes, old_keys, tickets, devices, session_rows, destinations)
 
 
 class EmailTaken(Exception):
@@ -178,9 +181,11 @@ class Accounts:
         async with self._engine.begin() as connection:
             await connection.execute(update(accounts).where(accounts.c.id == account).values(banner=banner))
 
-    async def purge(self, account: AccountId, audit: AuditEntry) -> None:
-        """Forget who an account was and every secret of it; its row stays for the audit and for the ids."""
+    async def purge(self, account: AccountId, audit: AuditEntry) -> tuple[SessionId, ...]:
+        """Forget who an account was and all that it had; its row stays for the audit. Returns the sessions that end."""
         async with self._engine.begin() as connection:
+            ended = await sessions.end_of_account(connection, account, audit.at)
+            await erase(connection, scans.c.account == account)
             for table in _OF_A_PERSON:
                 await connection.execute(delete(table).where(table.c.account == account))
             await connection.execute(
@@ -201,6 +206,7 @@ class Accounts:
                 )
             )
             await append(connection, audit)
+        return ended
 
 
 async def new_epoch(connection: AsyncConnection, account: AccountId, at: datetime) -> tuple[SessionId, ...]:

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.core.model import AccountId
 from gateway.store.tables import devices
 
+MOST = 20  # of an account; a program that does not say which device it is would add one at each sign-in
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -29,7 +31,8 @@ class Devices:
         self._engine = engine
 
     async def add(self, device: Device) -> None:
-        """Remember a device."""
+        """Remember a device; of an account that has many, those that were here last stay."""
+        mine = select(devices.c.id).where(devices.c.account == device.account).order_by(devices.c.last_at.desc())
         async with self._engine.begin() as connection:
             await connection.execute(
                 insert(devices).values(
@@ -40,6 +43,10 @@ class Devices:
                     first_at=device.first_at,
                     last_at=device.last_at,
                 )
+            )
+            stay = (await connection.execute(mine.limit(MOST))).scalars().all()
+            await connection.execute(
+                delete(devices).where(devices.c.account == device.account, devices.c.id.not_in(stay))
             )
 
     async def get(self, account: AccountId, device: str) -> Device | None:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.core.model import AccountId, PageFile, Scan, ScanId, ScanState, UnitId
-from gateway.store.tables import pages, scans
+from gateway.store.audit import AuditEntry, append
+from gateway.store.tables import deliveries, erasures, pages, scans
 
 _PAGE_COUNT = (
     select(func.count()).select_from(pages).where(pages.c.scan == scans.c.id).scalar_subquery().label("page_count")
@@ -97,6 +98,23 @@ class Scans:
             if page not in await self.pages(page.scan):
                 raise
 
+    async def erase(self, scan: ScanId, audit: AuditEntry) -> None:
+        """Forget a scan with its pages and deliveries; its sealed files are `to_erase` from then on."""
+        async with self._engine.begin() as connection:
+            await erase(connection, scans.c.id == scan)
+            await append(connection, audit)
+
+    async def to_erase(self) -> tuple[ScanId, ...]:
+        """Return the forgotten scans whose sealed files may still be there."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return tuple(ScanId(row) for row in (await connection.execute(select(erasures.c.scan))).scalars())
+
+    async def erased(self, scan: ScanId) -> None:
+        """Note that nothing of a scan is left."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(erasures).where(erasures.c.scan == scan))
+
     async def pages(self, scan: ScanId) -> tuple[PageFile, ...]:
         """Return a scan's pages: by sheet, front before back."""
         query = select(pages).where(pages.c.scan == scan).order_by(pages.c.number, _SIDES)
@@ -129,3 +147,12 @@ class Scans:
         query = select_scans().where(scans.c.unit == unit, scans.c.state == ScanState.PAUSED)
         rows = await self._rows(query.order_by(scans.c.started_at.desc()).limit(1))
         return scan_of(rows[0]) if rows else None
+
+
+async def erase(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
+    """Forget scans inside the caller's transaction, and note that their sealed files are to go."""
+    ids = select(scans.c.id).where(which)
+    await connection.execute(insert(erasures).from_select(["scan"], ids))
+    await connection.execute(delete(deliveries).where(deliveries.c.scan.in_(ids)))
+    await connection.execute(delete(pages).where(pages.c.scan.in_(ids)))
+    await connection.execute(delete(scans).where(which))

@@ -163,6 +163,13 @@ class Spool:
         for path in self._root.glob("*/.*.part"):
             path.unlink(missing_ok=True)
 
+    def erase(self, scan: ScanId) -> None:
+        """Remove everything of a scan, durably; OSError."""
+        folder = self._root / scan
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            _sync_folder(self._root)
+
     def free_bytes(self) -> int:
         """Return the room that is left where the spool lies."""
         return shutil.disk_usage(self._root).free

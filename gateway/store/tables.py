@@ -222,6 +222,9 @@ pages = Table(
     Column("arrived_at", Utc, nullable=False),
 )
 
+# Scans whose rows are gone and whose sealed files are to go: noted in the same transaction.
+erasures = Table("erasures", metadata, Column("scan", String(32), primary_key=True))
+
 destinations = Table(
     "destinations",
     metadata,

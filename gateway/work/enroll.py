@@ -205,11 +205,12 @@ class Enroll:
         return NOT_PENDING
 
     async def sweep(self) -> None:
-        """End what was begun and not confirmed within its time; also what a restart left behind."""
-        now = self._clock.now().utc
+        """End what was begun and not confirmed within its time, nor will be: its session is over, or lost its keys."""
+        now, live = self._clock.now().utc, await self._store.sessions.live()
         for pending in await self._store.factors.all_pending():
-            mine = self._shares.get(pending.account, (None, b""))[0] == pending.session
-            if not mine or now - pending.started_at >= accounts.PENDING_SPAN:
+            holder = self._shares.get(pending.account, (None, b""))[0]
+            over = pending.session not in live or holder != pending.session
+            if over or now - pending.started_at >= accounts.PENDING_SPAN:
                 await self._lapse(pending)
 
     async def disable(

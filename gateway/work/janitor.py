@@ -21,6 +21,7 @@ from gateway.work.paused import finish
 from gateway.work.record import entry
 from gateway.work.sessions import Sessions
 from gateway.work.timekeeper import Timekeeper
+from gateway.work.units import Units
 
 ROUND_S = 10.0  # a session that is over must not keep keys in memory much longer
 LATE = "Pages that were found after their document had been made without them."
@@ -44,6 +45,7 @@ class Janitor:
         sessions: Sessions,
         enroll: Enroll,
         timekeeper: Timekeeper,
+        units: Units,
         hub: Hub,
     ) -> None:
         self._clock = clock
@@ -53,6 +55,7 @@ class Janitor:
         self._desk = sessions
         self._enroll = enroll
         self._timekeeper = timekeeper
+        self._units = units
         self._hub = hub
 
     async def start(self) -> None:
@@ -60,6 +63,7 @@ class Janitor:
         now = self._clock.now()
         await self._timekeeper.start()
         await self._desk.start()
+        await self._erase()
         await asyncio.to_thread(self._spool.sweep_temps)
         late: dict[ScanId, Scan] = {}
         for sealed in await asyncio.to_thread(lambda: list(self._spool.sealed_files())):
@@ -128,6 +132,8 @@ class Janitor:
             await self._enroll.sweep()
             await self._timekeeper.note()
             await self._old()
+            await self._purge()
+            await self._erase()
             await asyncio.sleep(ROUND_S)
 
     async def _paused(self) -> None:
@@ -145,6 +151,22 @@ class Janitor:
                 audit = entry(now, account.id, "", "session_ended", reason="time")
                 await self._store.sessions.end(over, audit)
                 self._desk.over(account.id, over)
+
+    async def _purge(self) -> None:
+        """Let go of accounts whose days of grace are over."""
+        now = self._clock.now()
+        for account in await self._store.accounts.all():
+            if account.deletes_at is not None and now.utc >= account.deletes_at:
+                for unit in await self._store.units.of_account(account.id):
+                    await self._units.force_out(unit.id, peer="")
+                audit = entry(now, account.id, "", "account_purged")
+                self._desk.over(account.id, await self._store.accounts.purge(account.id, audit))
+
+    async def _erase(self) -> None:
+        """Remove the sealed files of scans that are forgotten."""
+        for scan in await self._store.scans.to_erase():
+            await asyncio.to_thread(self._spool.erase, scan)
+            await self._store.scans.erased(scan)
 
     async def _old(self) -> None:
         """Forget what no rule looks at any more."""

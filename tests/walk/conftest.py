@@ -23,6 +23,7 @@ from simulator.vens.wire import Ports
 
 EMAIL = "you@example.org"
 PASSWORD = "correct horse battery staple"
+CLIENT = "ScanSnapCloud/1.7"
 
 
 class Shifted:
@@ -31,10 +32,11 @@ class Shifted:
     def __init__(self) -> None:
         self._system = SystemClock()
         self.ahead = timedelta()
+        self.boot = ""
 
     def now(self) -> Instant:
         real = self._system.now()
-        return Instant(real.utc + self.ahead, real.boot_s + self.ahead.total_seconds(), real.boot_id)
+        return Instant(real.utc + self.ahead, real.boot_s + self.ahead.total_seconds(), self.boot or real.boot_id)
 
 
 async def until(what: str, ask: Callable[[], Awaitable[Any]], patience_s: float = 30.0) -> Any:
@@ -60,6 +62,10 @@ class House:
     token: str = ""
     secret: str = ""
     steps: set[int] = field(default_factory=set)
+    running: AsyncExitStack = field(default_factory=AsyncExitStack)
+    service: Callable[[], Any] = list
+    rescue_key: str = ""
+    codes: list[str] = field(default_factory=list)
 
     @property
     def unit(self) -> Any:
@@ -72,7 +78,7 @@ class House:
         self, method: str, path: str, body: Any = None, *, token: str | None = None
     ) -> tuple[int, dict[str, Any]]:
         bearer = self.token if token is None else token
-        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        headers = {"User-Agent": CLIENT} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
         async with self.http.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers) as answer:
             return answer.status, (await answer.json(content_type=None) if answer.status != 204 else {})
 
@@ -93,7 +99,8 @@ class House:
 
     async def set_up(self) -> None:
         token = self.daemon.setup.path.read_text("ascii").strip()
-        await self.call("POST", "/setup", {"token": token, "email": EMAIL, "password": PASSWORD})
+        grant = await self.call("POST", "/setup", {"token": token, "email": EMAIL, "password": PASSWORD})
+        self.rescue_key = grant["paper"]["rescue_key"]
 
     async def sighting(self) -> dict[str, Any]:
         async def found() -> Any:
@@ -118,7 +125,8 @@ class House:
 
     async def enable(self) -> None:
         self.secret = (await self.call("POST", "/two-factor", {"password": PASSWORD}))["secret"]
-        await self.call("POST", "/two-factor/confirm", {"code": self.code(), "window_h": 12})
+        grant = await self.call("POST", "/two-factor/confirm", {"code": self.code(), "window_h": 12})
+        self.rescue_key, self.codes = grant["paper"]["rescue_key"], grant["paper"]["codes"]
 
     async def add_folder(self) -> str:
         body = {"kind": "folder", "label": "Archive", "config": {"path": str(self.archive)}, "secrets": {}}
@@ -170,6 +178,11 @@ class House:
             )
 
         await until("the scan", stored)
+
+    async def restart(self) -> None:
+        """Stop the service and start it again on the same state."""
+        await self.running.aclose()
+        self.daemon, self.url = await self.running.enter_async_context(self.service())
 
     async def scans(self) -> list[dict[str, Any]]:
         return (await self.call("GET", "/scans"))["items"]
@@ -227,28 +240,36 @@ def open_house(tmp_path: Path) -> Opener:
                 destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
             )
             clock = Shifted()
-            daemon = await stack.enter_async_context(
-                app.build(
-                    settings,
-                    clock=clock,
-                    usb_backend=simulation.usb_backend(),
-                    vens_ports=(ports.discovery, ports.advertisement),
-                )
-            )
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            serving = asyncio.ensure_future(daemon.run(ready=url.set_result))
-            try:
-                await asyncio.wait({serving, url}, return_when=asyncio.FIRST_COMPLETED)
-                if serving.done():
-                    await serving
-                yield House(url.result(), http, simulation, sink, archive, tmp_path / "state", daemon, clock)
-                assert not serving.done(), serving
-            finally:
-                serving.cancel()
-                await asyncio.gather(serving, return_exceptions=True)
+
+            def service() -> Any:
+                air = (ports.discovery, ports.advertisement)
+                return _service(settings, clock, usb_backend=simulation.usb_backend(), vens_ports=air)
+
+            async with AsyncExitStack() as running_now:
+                daemon, url = await running_now.enter_async_context(service())
+                one = House(url, http, simulation, sink, archive, tmp_path / "state", daemon, clock)
+                one.running, one.service = running_now, service
+                yield one
 
     return opener
+
+
+@asynccontextmanager
+async def _service(settings: Settings, clock: Shifted, **doors: Any) -> AsyncIterator[tuple[Any, str]]:
+    """Run one daemon; gives it and its URL."""
+    async with app.build(settings, clock=clock, **doors) as daemon:
+        url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        serving = asyncio.ensure_future(daemon.run(ready=url.set_result))
+        try:
+            await asyncio.wait({serving, url}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                await serving
+            yield daemon, url.result()
+            assert not serving.done(), serving
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 @pytest.fixture
