@@ -24,6 +24,7 @@ from drivers.usb.finder import UsbFinder
 from drivers.vens.air import Ports as VensPorts
 from drivers.vens.finder import VensFinder
 from gateway.clock import Clock, Hardware, SystemClock, SystemHardware
+from gateway.core import session
 from gateway.core.account import fold_email
 from gateway.core.model import Unit
 from gateway.destinations.net import Guard
@@ -206,6 +207,7 @@ def _wire(
     slots = RuntimeSlots(settings.paths.runtime, device)
     sessions = Sessions(clock=clock, store=store, keyring=keyring, slots=slots, hub=hub)
     codes = Codes(clock=clock, store=store, device=device, throttle=throttle, timekeeper=timekeeper)
+    windows_h = session.windows_h(settings.signin.window_h)
     signin = SignIn(
         clock=clock,
         store=store,
@@ -215,6 +217,7 @@ def _wire(
         credentials=credentials,
         codes=codes,
         sessions=sessions,
+        windows_h=windows_h,
     )
     setup = SetupToken(settings.paths.state)
     founding = Founding(clock=clock, store=store, credentials=credentials, signin=signin, setup=setup)
@@ -235,6 +238,7 @@ def _wire(
         devices=devices,
         sessions=sessions,
         timekeeper=timekeeper,
+        windows_h=windows_h,
     )
     desk = AccountDesk(clock=clock, store=store, credentials=credentials, sessions=sessions)
     claims = Claims(clock=clock, store=store, device=device, hub=hub)

@@ -15,6 +15,16 @@ WINDOWS_H = (1, 12, 24)
 DEFAULT_WINDOW_H = 12
 
 
+def windows_h(ceiling_h: int) -> tuple[int, ...]:
+    """Return the forwarding windows that may be chosen where none is longer than the ceiling."""
+    return tuple(hours for hours in WINDOWS_H if hours <= ceiling_h)
+
+
+def default_window_h(windows: tuple[int, ...]) -> int:
+    """Return the window that is chosen unless another one is."""
+    return min(DEFAULT_WINDOW_H, windows[-1])
+
+
 class Event(StrEnum):
     CODE = "code"
     SIGN_IN_CODE = "sign_in_code"

@@ -124,6 +124,8 @@ TEXTS: dict[str, str] = {
     "other session ends.",
     "replace.lost": "You signed in with a sign-in code. Set up an authenticator again to reach your scans; forwarding "
     "stays shut until then.",
+    "enable.check": "Are these all yours?",
+    "enable.check.help": "Every other session ends when two-factor authentication is enabled.",
     "enrol.done": "Two-factor authentication is enabled",
     "account_was_reset": "The administrator reset this account. If you did not ask for that, talk to them.",
     "account_was_reset_new_keys": "The administrator reset this account, and its keys were made anew. Scans from "

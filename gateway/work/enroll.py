@@ -19,7 +19,7 @@ from gateway.work.caller import Caller
 from gateway.work.codes import CODE_SHAPE, CODE_WRONG, Codes
 from gateway.work.credentials import Credentials
 from gateway.work.devices import Devices
-from gateway.work.outcomes import NOT_FOUND, Denied, Grant
+from gateway.work.outcomes import NOT_FOUND, Denied, Grant, no_such_window
 from gateway.work.paper import print_paper
 from gateway.work.record import entry
 from gateway.work.sessions import Sessions
@@ -69,6 +69,7 @@ class Enroll:
         devices: Devices,
         sessions: Sessions,
         timekeeper: Timekeeper,
+        windows_h: tuple[int, ...],
     ) -> None:
         self._clock = clock
         self._store = store
@@ -77,6 +78,7 @@ class Enroll:
         self._devices = devices
         self._sessions = sessions
         self._timekeeper = timekeeper
+        self.windows_h = windows_h
         self._shares: dict[AccountId, tuple[SessionId, bytes]] = {}
 
     async def availability(self, account: Account) -> Availability:
@@ -129,8 +131,8 @@ class Enroll:
 
     async def confirm(self, session: Session, code: object, *, window_h: int, caller: Caller) -> Grant | Denied:
         """Switch the new authenticator on with one right code; this session rises to L2, every other one ends."""
-        if window_h not in sessions.WINDOWS_H:
-            return Denied("unusable", f"A forwarding window is one of {sessions.WINDOWS_H} hours.", 422)
+        if window_h not in self.windows_h:
+            return no_such_window(self.windows_h)
         if not isinstance(code, str):
             return CODE_SHAPE
         refused = self._timekeeper.refusal()

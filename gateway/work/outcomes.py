@@ -21,6 +21,13 @@ class Denied:
 NOT_FOUND = Denied("not_found", "There is no such thing in this account.", 404)
 
 
+def no_such_window(windows_h: tuple[int, ...]) -> Denied:
+    """Return the answer to a forwarding window that is none of those to choose from."""
+    return Denied(
+        "unusable", f"A forwarding window here is one of these, in hours: {', '.join(map(str, windows_h))}.", 422
+    )
+
+
 def sentence(of: object) -> str:
     """Return what an error says as a sentence of its own."""
     text = str(of)

@@ -16,7 +16,7 @@ from gateway.work.caller import Caller
 from gateway.work.codes import CODE_WRONG, Codes
 from gateway.work.credentials import SLOT_BROKEN, Credentials
 from gateway.work.devices import Devices
-from gateway.work.outcomes import Denied, Grant
+from gateway.work.outcomes import Denied, Grant, no_such_window
 from gateway.work.paper import print_paper
 from gateway.work.passwords import Stretcher
 from gateway.work.record import entry
@@ -49,6 +49,7 @@ class SignIn:
         credentials: Credentials,
         codes: Codes,
         sessions: Sessions,
+        windows_h: tuple[int, ...],
     ) -> None:
         self._clock = clock
         self._store = store
@@ -58,6 +59,7 @@ class SignIn:
         self._credentials = credentials
         self._codes = codes
         self._sessions = sessions
+        self.windows_h = windows_h
         self._decoy_salt = keys.new_salt()
 
     async def password(self, email: str, password: str, *, caller: Caller, replaces: Session | None) -> Grant | Denied:
@@ -123,8 +125,8 @@ class SignIn:
         account = await self._due(session)
         if isinstance(account, Denied):
             return account
-        if window_h not in sessions.WINDOWS_H:
-            return Denied("unusable", f"A forwarding window is one of {sessions.WINDOWS_H} hours.", 422)
+        if window_h not in self.windows_h:
+            return no_such_window(self.windows_h)
         burnt = await self._codes.burn(account, code, caller=caller, action="sign_in")
         if burnt is not None:
             return await self._count_miss(session, burnt) if burnt is CODE_WRONG else burnt

@@ -271,3 +271,14 @@ def test_the_system_says_whether_its_clock_is_synchronised() -> None:
     assert SystemClock().now().boot_id
     assert isinstance(SystemHardware().synchronised(), bool)
     assert isinstance(SystemHardware().keeps_time(), bool)
+
+
+async def test_a_window_over_the_ceiling_cannot_be_chosen(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await settled(house)
+    for room in (house.daemon.services.signin, house.daemon.services.enroll):
+        monkeypatch.setattr(room, "windows_h", (1, 12))
+    await house.password()
+    body = {"code": house.code(), "window_h": 24}
+    status, said = await house.raw("POST", "/session/code", body)
+    assert (status, said["detail"]) == (422, "A forwarding window here is one of these, in hours: 1, 12.")
+    await house.call("POST", "/session/code", body | {"window_h": 12})

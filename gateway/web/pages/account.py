@@ -4,7 +4,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from gateway.core.model import Level
-from gateway.core.session import DEFAULT_WINDOW_H, WINDOWS_H
+from gateway.core.session import default_window_h
 from gateway.web import context, render, texts
 from gateway.web.origins import posted
 from gateway.web.pages import cookies, paper, shown
@@ -24,36 +24,49 @@ async def show_enable(request: web.Request) -> web.Response:
     availability = await context.services(request).enroll.availability(context.visitor(request).account)
     if not (availability.enabled and availability.action == "enable"):
         return context.see("/account")
-    return render.page(request, "enable.html")
+    return await _ask(request)
+
+
+async def _ask(request: web.Request, denied: Denied | None = None) -> web.Response:
+    """Ask for the password; who enables is shown units and sessions, to see whether all of them are known."""
+    known, rooms = context.visitor(request), context.services(request)
+    status, error = (denied.status, denied.detail) if denied else (200, "")
+    return render.page(
+        request,
+        "enable.html" if known.session.level is Level.L1 else "replace.html",
+        status=status,
+        error=error,
+        lost=known.session.level is Level.LR,
+        units=await rooms.units.of(known.account.id),
+        sessions=await rooms.sessions.of(known.account),
+    )
 
 
 async def start(request: web.Request) -> web.Response:
     """Make a secret key and show it as QR code and text."""
-    return await _start(request, "enable.html", replaces=False)
+    return await _start(request, replaces=False)
 
 
 async def show_replace(request: web.Request) -> web.Response:
     """Ask for the password before the authenticator is replaced; the old one holds until then."""
-    return render.page(request, "replace.html", lost=context.level(request) is Level.LR)
+    return await _ask(request)
 
 
 async def replace(request: web.Request) -> web.Response:
     """Make a secret key for another authenticator and show it."""
-    return await _start(request, "replace.html", replaces=True)
+    return await _start(request, replaces=True)
 
 
-async def _start(request: web.Request, template: str, *, replaces: bool) -> web.Response:
+async def _start(request: web.Request, *, replaces: bool) -> web.Response:
     password = (await posted(request)).get("password", "")
     session, caller = context.visitor(request).session, context.caller(request)
     made = await context.services(request).enroll.start(session, password, caller=caller, replaces=replaces)
-    if isinstance(made, Denied):
-        lost = context.level(request) is Level.LR
-        return render.page(request, template, status=made.status, error=made.detail, lost=lost)
-    return _enrol(request, made)
+    return await _ask(request, made) if isinstance(made, Denied) else _enrol(request, made)
 
 
 def _enrol(request: web.Request, enrolment: Enrolment | None, denied: Denied | None = None) -> web.Response:
     status, error = (denied.status, denied.detail) if denied else (200, "")
+    windows = context.services(request).enroll.windows_h
     return render.page(
         request,
         "enrol.html",
@@ -62,8 +75,8 @@ def _enrol(request: web.Request, enrolment: Enrolment | None, denied: Denied | N
         enrolment=enrolment,
         qr=Markup(qr_svg(enrolment.uri)) if enrolment else "",  # noqa: S704 - our own SVG; the URI is drawn, not quoted
         email=context.visitor(request).account.email,
-        windows=WINDOWS_H,
-        window_h=DEFAULT_WINDOW_H,
+        windows=windows,
+        window_h=default_window_h(windows),
     )
 
 
@@ -79,9 +92,7 @@ async def confirm(request: web.Request) -> web.Response:
     if not isinstance(grant, Denied):
         return paper.handed_out(request, grant, title="enrol.done", following="/account")
     if grant.reason == "enrolment_over":
-        level = context.level(request)
-        template = "enable.html" if level is Level.L1 else "replace.html"
-        return render.page(request, template, status=grant.status, error=grant.detail, lost=level is Level.LR)
+        return await _ask(request, grant)
     return _enrol(request, None, grant)
 
 

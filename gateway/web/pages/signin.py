@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.core.model import Level
-from gateway.core.session import DEFAULT_WINDOW_H, WINDOWS_H
+from gateway.core.session import default_window_h
 from gateway.web import context, render, texts
 from gateway.web.context import VISITOR
 from gateway.web.origins import posted
@@ -52,14 +52,15 @@ async def submit(request: web.Request) -> web.Response:
 def _code_form(
     request: web.Request, *, following: str, window_h: int, error: str = "", status: int = 200
 ) -> web.Response:
+    windows = context.services(request).signin.windows_h
     return render.page(
         request,
         "code.html",
         status=status,
         error=error,
         following=following,
-        windows=WINDOWS_H,
-        window_h=window_h,
+        windows=windows,
+        window_h=window_h or default_window_h(windows),
         email=context.visitor(request).account.email,
     )
 
@@ -69,7 +70,7 @@ async def show_code(request: web.Request) -> web.Response:
     following = after(request.query.get("next", "/"))
     if context.level(request) is not Level.LP:
         return context.see(following)
-    return _code_form(request, following=following, window_h=DEFAULT_WINDOW_H)
+    return _code_form(request, following=following, window_h=0)
 
 
 async def submit_code(request: web.Request) -> web.Response:
