@@ -224,7 +224,6 @@ def _wire(
     recovery = Recovery(
         clock=clock,
         store=store,
-        stretcher=stretcher,
         throttle=throttle,
         credentials=credentials,
         sessions=sessions,

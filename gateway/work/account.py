@@ -42,11 +42,11 @@ class AccountDesk:
         identity = await self._credentials.open(account.id, kek)
         if isinstance(identity, Denied):
             return identity
-        credential = await self._credentials.make(account.id, account.email, new, identity)
-        if isinstance(credential, Denied):
-            return credential
+        made = await self._credentials.make(account.id, account.email, new, identity)
+        if isinstance(made, Denied):
+            return made
         audit = entry(self._clock.now(), account.id, caller.peer, "password_changed", session=session.id)
-        self._sessions.over(account.id, await self._store.accounts.change_password(account.id, credential, audit))
+        self._sessions.over(account.id, await self._store.accounts.change_password(account.id, made.credential, audit))
         return None
 
     async def change_email(self, session: Session, email: str, *, caller: Caller) -> Denied | None:

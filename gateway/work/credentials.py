@@ -1,6 +1,6 @@
 """Passwords and the identity behind them: making, checking, opening. The identity is a text of one secret a line."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.clock import Clock
 from gateway.core.account import fold_email
@@ -18,6 +18,14 @@ from gateway.work.throttle import Throttle
 
 PASSWORD_WRONG = Denied("password_wrong", "The password is not right.", 401)
 SLOT_BROKEN = Denied("keys_unavailable", "The account's keys cannot be opened with this gateway's device key.", 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new credential, and the key share that its password gives."""
+
+    credential: Credential
+    kek: bytes
 
 
 class Credentials:
@@ -40,14 +48,16 @@ class Credentials:
         self._throttle = throttle
         self._devices = devices
 
-    async def make(self, account: AccountId, email: str, password: str, identity: str) -> Credential | Denied:
+    async def make(self, account: AccountId, email: str, password: str, identity: str) -> Made | Denied:
         """Make the credential of a new password, with the slot that holds the identity; Denied says what is wrong."""
         fault = keys.password_fault(password, email)
         if fault:
             return Denied("unusable", fault, 422)
         salt = keys.new_salt()
         stretched = await self._stretcher.stretch(password, salt)
-        return stretched if isinstance(stretched, Denied) else self.seal(account, salt, stretched, identity)
+        if isinstance(stretched, Denied):
+            return stretched
+        return Made(self.seal(account, salt, stretched, identity), stretched.kek)
 
     def seal(self, account: AccountId, salt: bytes, stretched: keys.Stretched, identity: str) -> Credential:
         """Return the credential of a stretched password with its slot."""
@@ -82,8 +92,10 @@ class Credentials:
     async def open(self, account: AccountId, kek: bytes) -> str | Denied:
         """Return the account's identity; to be asked for only after the code was right, where one is due."""
         credential = await self._store.accounts.credential(account)
-        if credential is None:
-            return SLOT_BROKEN
+        return SLOT_BROKEN if credential is None else self.open_slot(account, credential, kek)
+
+    def open_slot(self, account: AccountId, credential: Credential, kek: bytes) -> str | Denied:
+        """Return the identity in a credential's slot; likewise."""
         try:
             return keys.open_password_slot(credential.slot, kek, keys.share(self._device, account), account)
         except (keys.SlotError, TamperedError):

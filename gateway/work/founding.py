@@ -83,9 +83,9 @@ class Founding:
         if fault:
             return Denied("unusable", fault, 422)
         now, account_id, identity = self._clock.now(), AccountId(uuid.uuid4().hex), keys.new_identity()
-        credential = await self._credentials.make(account_id, email, password, identity.secret)
-        if isinstance(credential, Denied):
-            return credential
+        made = await self._credentials.make(account_id, email, password, identity.secret)
+        if isinstance(made, Denied):
+            return made
         account = Account(
             id=account_id,
             email=email,
@@ -98,7 +98,7 @@ class Founding:
         printed = print_paper(account_id, identity.secret)
         audit = entry(now, account_id, caller.peer, "account_created")
         try:
-            await self._store.accounts.create(account, credential, audit, paper=printed.stored)
+            await self._store.accounts.create(account, made.credential, audit, paper=printed.stored)
         except EmailTaken:
             return INVITATION_OVER
         return account, printed.paper

@@ -14,7 +14,6 @@ from gateway.work.credentials import SLOT_BROKEN, Credentials
 from gateway.work.founding import ticket_hash
 from gateway.work.outcomes import Denied, Grant, Paper
 from gateway.work.paper import print_paper
-from gateway.work.passwords import Stretcher
 from gateway.work.record import entry
 from gateway.work.sessions import Parked, Rescue, Sessions
 from gateway.work.signin import SignIn
@@ -25,6 +24,7 @@ NOT_THE_KEY = Denied("rescue_key_wrong", "That is not the rescue key that was sh
 NO_OLD_KEY = Denied("rescue_key_unknown", "No earlier scans of this account open with that rescue key.", 422)
 TICKET_OVER = Denied("ticket_over", "This reset ticket is wrong, used, or over. Ask for a new one.", 403)
 _NEEDS_CODE = frozenset({TwoFactor.ACTIVE, TwoFactor.SUSPENDED, TwoFactor.ROTATING})
+_NOBODY = AccountId("0" * 32)  # for whom an unknown e-mail address costs the same work
 RESET, RESET_NEW_KEYS = "account_was_reset", "account_was_reset_new_keys"
 
 
@@ -36,7 +36,6 @@ class Recovery:
         *,
         clock: Clock,
         store: Store,
-        stretcher: Stretcher,
         throttle: Throttle,
         credentials: Credentials,
         sessions: Sessions,
@@ -44,7 +43,6 @@ class Recovery:
     ) -> None:
         self._clock = clock
         self._store = store
-        self._stretcher = stretcher
         self._throttle = throttle
         self._credentials = credentials
         self._sessions = sessions
@@ -58,31 +56,27 @@ class Recovery:
         With two-factor on nothing changes before the authenticator's code: the session is half-way until then.
         """
         folded, typed = accounts.fold_email(email), paper.read(rescue_key)
-        fault = keys.password_fault(password, email)
-        if fault:
-            return Denied("unusable", fault, 422)
         attempt = await self._throttle.paper(folded, caller)
         if isinstance(attempt, Denied):
             return attempt
         account = await self._store.accounts.by_email(folded)
         slot = await self._fitting(account, typed)
         identity = self._open(account, slot, typed)
-        salt = keys.new_salt()
-        stretched = await self._stretcher.stretch(password, salt)
-        if isinstance(stretched, Denied):
+        made = await self._credentials.make(account.id if account else _NOBODY, email, password, identity or "")
+        if isinstance(made, Denied):
             await self._throttle.undo(attempt)
-            return stretched
+            return made
         if account is None or slot is None or identity is None or account.state is AccountState.DISABLED:
             who = account.id if account else None
             refused = entry(self._clock.now(), who, caller.peer, "sign_in", factor="rescue_key", outcome="refused")
             await self._store.audit.append(refused)
             return RESCUE_WRONG
         await self._throttle.right(attempt)
-        credential = self._credentials.seal(account.id, salt, stretched, identity)
-        rescue = Rescue(slot.rescue_hash, identity, credential)
+        rescue = Rescue(slot.rescue_hash, made.credential)
         if account.two_factor in _NEEDS_CODE:
-            return await self._signin.open(account, caller, replaces, Parked(rescue=rescue), factor="rescue_key")
-        return await self._replace(account, rescue, caller)
+            parked = Parked(made.kek, rescue=rescue)
+            return await self._signin.open(account, caller, replaces, parked, factor="rescue_key")
+        return await self._replace(account, rescue, identity, caller)
 
     async def _fitting(self, account: Account | None, typed: str | None) -> RescueSlot | None:
         """Return the present identity's slot if this is its rescue key."""
@@ -101,9 +95,9 @@ class Recovery:
         except keys.SlotError:
             return None
 
-    async def _replace(self, account: Account, rescue: Rescue, caller: Caller) -> Grant | Denied:
+    async def _replace(self, account: Account, rescue: Rescue, identity: str, caller: Caller) -> Grant | Denied:
         """Make the new password durable at once: no code is due."""
-        printed = print_paper(account.id, rescue.identity)
+        printed = print_paper(account.id, identity)
         audit = entry(self._clock.now(), account.id, caller.peer, "password_changed", factor="rescue_key")
         try:
             ended = await self._store.recovery.rescue(account.id, rescue.used, rescue.credential, printed.stored, audit)
@@ -111,9 +105,12 @@ class Recovery:
             return RESCUE_WRONG
         self._sessions.over(account.id, ended)
         await self._throttle.open_up(accounts.fold_email(account.email), account.id)
+        return await self._enter(account, Parked(), printed.paper, caller, "rescue_key")
+
+    async def _enter(self, account: Account, parked: Parked, shown: Paper, caller: Caller, factor: str) -> Grant:
+        """Open a session after everything was changed, and show the new paper with it."""
         present = await self._store.accounts.get(account.id)
-        grant = await self._signin.open(present or account, caller, None, Parked(), factor="rescue_key")
-        return replace(grant, paper=printed.paper)
+        return replace(await self._signin.open(present or account, caller, None, parked, factor=factor), paper=shown)
 
     async def print(self, session: Session, password: str, *, caller: Caller) -> Paper | Denied:
         """Print new paper: a new rescue key, and with two-factor on ten new sign-in codes; the old ones are void."""
@@ -161,16 +158,16 @@ class Recovery:
             return Denied("rescue_key_wrong", "The rescue key is not right. Leave it empty if it is lost.", 422)
         made = keys.new_identity()
         identity = made.secret if kept is None else kept
-        credential = await self._credentials.make(account.id, account.email, password, identity)
-        if isinstance(credential, Denied):
-            return credential
+        new = await self._credentials.make(account.id, account.email, password, identity)
+        if isinstance(new, Denied):
+            return new
         printed = print_paper(account.id, identity)
         audit = entry(self._clock.now(), account.id, caller.peer, "account_reset", factor="ticket")
         try:
             ended = await self._store.recovery.reset(
                 found,
                 account.id,
-                credential,
+                new.credential,
                 printed.stored,
                 audit,
                 recipient=made.recipient if kept is None else None,
@@ -180,12 +177,7 @@ class Recovery:
             return TICKET_OVER
         self._sessions.over(account.id, ended)
         await self._throttle.open_up(accounts.fold_email(account.email), account.id)
-        return await self._signed_in(account, password, printed.paper, caller)
-
-    async def _signed_in(self, account: Account, password: str, shown: Paper, caller: Caller) -> Grant | Denied:
-        """Sign in with the password that was just set, for the key share that the code will need."""
-        grant = await self._signin.password(account.email, password, caller=caller, replaces=None)
-        return replace(grant, paper=shown) if isinstance(grant, Grant) else grant
+        return await self._enter(account, Parked(new.kek), printed.paper, caller, "ticket")
 
     async def regain(self, session: Session, rescue_key: str, password: str, *, caller: Caller) -> Paper | Denied:
         """Open the scans of an earlier key epoch again with its rescue key; new paper holds all identities."""

@@ -45,10 +45,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Rescue:
-    """A password reset that waits for its code: the rescue key's hash, the identity, and the new credential."""
+    """A password reset that waits for its code: the rescue key's hash, and the new credential.
+
+    The identity is in the credential's slot only, which opens with the key share and what the code gives out.
+    """
 
     used: str
-    identity: str
     credential: Credential
 
 

@@ -134,7 +134,7 @@ class SignIn:
         if parked is None:  # another code or a sign-out was faster
             return CODE_NOT_DUE
         if parked.rescue is not None:
-            return await self._rescued(account, session, parked.rescue, window_h, caller)
+            return await self._rescued(account, session, parked.kek, parked.rescue, window_h, caller)
         identity = await self._credentials.open(account.id, parked.kek)
         if isinstance(identity, Denied):
             return SLOT_BROKEN
@@ -173,10 +173,13 @@ class SignIn:
         return replace(grant, device=await self._devices.welcome(caller, account))
 
     async def _rescued(
-        self, account: Account, session: Session, rescue: Rescue, window_h: int, caller: Caller
+        self, account: Account, session: Session, kek: bytes, rescue: Rescue, window_h: int, caller: Caller
     ) -> Grant | Denied:
         """Make a password reset durable: the rescue key and the authenticator's code together."""
-        made = print_paper(account.id, rescue.identity)
+        identity = self._credentials.open_slot(account.id, rescue.credential, kek)
+        if isinstance(identity, Denied):
+            return identity
+        made = print_paper(account.id, identity)
         audit = entry(self._clock.now(), account.id, caller.peer, "password_changed", factor="rescue_key")
         try:
             ended = await self._store.recovery.rescue(account.id, rescue.used, rescue.credential, made.stored, audit)
@@ -185,7 +188,7 @@ class SignIn:
         self._sessions.over(account.id, ended)
         await self._throttle.open_up(accounts.fold_email(account.email), account.id)
         present = await self._store.accounts.get(account.id)
-        grant = await self._verified(present or account, session, None, rescue.identity, window_h, caller)
+        grant = await self._verified(present or account, session, None, identity, window_h, caller)
         return replace(grant, paper=made.paper) if isinstance(grant, Grant) else grant
 
     async def _count_miss(self, session: Session, denied: Denied) -> Denied:

@@ -61,6 +61,9 @@ async def test_the_rescue_key_replaces_the_password_once_the_code_was_right(hous
     grant = await rescue(house, house.rescue_key.lower().replace("-", " "))
     assert (grant["level"], grant["paper"]) == ("LP", None)
     half_way = house.token
+    parked = repr(house.daemon.services.sessions._parked)
+    assert "AGE-SECRET" not in parked, "keys wait for the code"
+    assert house.rescue_key.replace("-", "") not in parked
     assert await denied(house, "POST", "/session", {"email": EMAIL, "password": OTHER}, token="") == (
         401,
         "sign_in_failed",
