@@ -9,7 +9,7 @@ from gateway.core.session import default_window_h
 from gateway.web import context, render, texts
 from gateway.web.context import VISITOR
 from gateway.web.origins import posted
-from gateway.web.pages import cookies
+from gateway.web.pages import cookies, paper
 from gateway.web.pages.forms import after, number
 from gateway.work.outcomes import Denied
 
@@ -81,7 +81,8 @@ async def submit_code(request: web.Request) -> web.Response:
     code = form.get("code", "").replace(" ", "")
     grant = await signin.code(session, code, window_h=window_h, caller=context.caller(request))
     if not isinstance(grant, Denied):
-        return cookies.admit(grant, following)
+        handed = grant.paper is not None  # the code completed the reset of a forgotten password
+        return paper.handed_out(request, grant, title="paper.title") if handed else cookies.admit(grant, following)
     if grant.reason in ("too_many_misses", "code_not_due"):
         return _form(request, following=following, error=grant.detail, status=grant.status)
     return _code_form(request, following=following, window_h=window_h, error=grant.detail, status=grant.status)
