@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench run lock clean
+.PHONY: demo test screenshots check bench run lock clean
 
 $(VENV): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -26,6 +26,10 @@ demo: $(VENV)
 test: check
 	@.ci/system-packages
 	$(BIN)/python -m pytest
+
+# Every screen, on a phone and on a desk, for looking at.
+screenshots: $(VENV)
+	SCREENSHOTS=screenshots $(BIN)/python -m pytest tests/browser -q
 
 check: $(VENV)
 	$(BIN)/ruff check .

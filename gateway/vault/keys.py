@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.core import paper
+from gateway.vault import common
 from gateway.vault.device import DeviceKey
 
 # Argon2id as SECURITY.md has it: RFC 9106's second choice for machines with little memory.
@@ -72,7 +73,7 @@ def verify(stretched: Stretched, verifier: bytes) -> bool:
 
 
 def password_fault(password: str, email: str) -> str | None:
-    """Return why a password is refused, or None: length, the e-mail address, the product's own words, one character."""
+    """Return why a password is refused, or None: length, the e-mail address, the product's own words, common ones."""
     text = unicodedata.normalize("NFC", password)
     if not SHORTEST <= len(text) <= LONGEST:
         return f"A password has {SHORTEST} to {LONGEST} characters."
@@ -83,7 +84,9 @@ def password_fault(password: str, email: str) -> str | None:
     for word in (*forbidden, *_PRODUCT_WORDS):
         if word and folded.replace(word, "").strip("0123456789") == "":
             return "A password must not be made of the e-mail address or the product's name."
-    return "A password must not repeat one character." if len(set(text)) == 1 else None
+    if len(set(text)) == 1:
+        return "A password must not repeat one character."
+    return "This password is on a list of common ones." if common.is_common(text) else None
 
 
 def new_identity() -> Identity:

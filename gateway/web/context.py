@@ -10,6 +10,7 @@ from gateway.work.sessions import Visitor
 SERVICES = web.AppKey("services", Services)
 VISITOR = web.RequestKey("visitor", Visitor)
 TOKEN = web.RequestKey("token", str)
+MOMENT = web.RequestKey("moment", int)
 DEVICE_COOKIE = "did"
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.core.account import FRESH_PASSWORD_SPAN
 from gateway.core.model import Instant, Level, Session
 from gateway.web import context, origins, problems
-from gateway.web.context import SERVICES, TOKEN, VISITOR
+from gateway.web.context import MOMENT, SERVICES, TOKEN, VISITOR
 from gateway.web.hosts import host_allowed
 from gateway.web.route import Face, Handler, Route, row_of
 from gateway.work.founding import Founding
@@ -126,6 +126,7 @@ async def _recognise(request: web.Request, row: Route) -> None:
     visitor = await context.services(request).sessions.whois(token, acts=acts(request, row))
     if visitor is not None:
         request[VISITOR], request[TOKEN] = visitor, token
+        request[MOMENT] = context.services(request).hub.moment(visitor.account.id)
 
 
 def acts(request: web.Request, row: Route) -> bool:

@@ -10,7 +10,8 @@ import jinja2
 from aiohttp import web
 
 from gateway.web import texts
-from gateway.web.context import TOKEN, VISITOR
+from gateway.web.clients import client_name
+from gateway.web.context import MOMENT, TOKEN, VISITOR
 
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
 
@@ -27,6 +28,7 @@ def environment() -> jinja2.Environment:
     env.globals.update(t=texts.text, counted=texts.counted)
     env.filters["utc"] = _utc
     env.filters["iso"] = _iso
+    env.filters["client"] = client_name
     return env
 
 
@@ -55,6 +57,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         "notice": texts.NOTICES.get(request.query.get("done", ""), ""),
         "error": "",
         "path": request.path,
+        "moment": request.get(MOMENT, 0),
     }
     text = request.config_dict[TEMPLATES].get_template(template).render(known | values)
     return web.Response(status=status, text=text, content_type="text/html", charset="utf-8")

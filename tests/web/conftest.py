@@ -130,7 +130,8 @@ class House:
         return str(self.daemon.setup.path.read_text("ascii").strip())
 
     async def set_up(self) -> None:
-        await self.call("POST", "/setup", {"token": self.setup_token(), "email": EMAIL, "password": PASSWORD})
+        body = {"token": self.setup_token(), "email": EMAIL, "password": PASSWORD}
+        self.rescue_key = (await self.call("POST", "/setup", body))["paper"]["rescue_key"]
 
     async def sighting(self) -> dict[str, Any]:
         """Return the unit in sight, as soon as it is."""

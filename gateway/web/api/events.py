@@ -6,6 +6,7 @@ import contextlib
 from aiohttp import web
 
 from gateway.web import context
+from gateway.web.api import queries
 from gateway.web.context import TOKEN
 from gateway.web.route import SIGNED_IN
 
@@ -33,8 +34,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _pump(request: web.Request, response: web.StreamResponse) -> None:
     rooms, account = context.services(request), context.visitor(request).account.id
-    quiet = 0
-    async with rooms.hub.subscribe(account) as topics:
+    quiet, since = 0, queries.since(request)
+    async with rooms.hub.subscribe(account, since) as topics:
         await response.write(b"retry: 2000\n\n")
         while True:
             topic = await _next(topics)

@@ -40,3 +40,9 @@ def before_row(request: web.Request) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
         raise problems.ProblemError(Denied("invalid", "before is the number of a row.", 422))
     return int(text)
+
+
+def since(request: web.Request) -> int | None:
+    """Return the moment that a page knows of; None if it says none. Nothing depends on it being right."""
+    text = request.query.get("since", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None

@@ -78,12 +78,8 @@ function signIn(why = "") {
 const places = [...document.querySelectorAll("[data-fragment]")];
 
 function listen() {
-  const stream = new EventSource("/api/v1/events");
-  let connections = 0;
-  stream.addEventListener("open", () => {
-    connections += 1;
-    if (connections > 1) places.forEach(refresh); // what happened while the stream was down
-  });
+  // What happened since the page was made, also while the stream was down, is told when it connects.
+  const stream = new EventSource(`/api/v1/events?since=${document.documentElement.dataset.moment}`);
   for (const topic of new Set(places.flatMap((place) => place.dataset.topic.split(" ")))) {
     stream.addEventListener(topic, () => {
       places.filter((place) => place.dataset.topic.split(" ").includes(topic)).forEach(refresh);
