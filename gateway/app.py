@@ -55,6 +55,7 @@ from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
 from gateway.work.recovery import Recovery
 from gateway.work.render import Renderer
+from gateway.work.repeats import Repeats
 from gateway.work.services import Services
 from gateway.work.sessions import Sessions
 from gateway.work.setup import SetupToken
@@ -311,6 +312,7 @@ def _wire(
         intake=intake,
         outbox=outbox,
         catalogue=catalogue,
+        repeats=Repeats(clock=clock, store=store, device=device),
         hub=hub,
     )
     return App(settings=settings, services=services, janitor=janitor, setup=setup, zeroconf=zeroconf)

@@ -27,6 +27,7 @@ from simulator.vens.server import EVERYBODY
 
 EMAIL = "you@example.org"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - printed for the person who goes on
+CLIENT = "ScanSnapCloud/1.7"  # the first version that may sign in with two-factor authentication on
 SHEETS = {"desk": 10, "shelf": 3}  # in the feeder of the unit on USB, and of the one on Wi-Fi
 FEED_S = 0.12  # the demonstration shall not wait for paper; a real iX500 takes 2.4 s a sheet
 PATIENCE_S = 30.0
@@ -48,7 +49,7 @@ class Person:
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call the API; StepFailed on any answer that is not 2xx."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers = {"User-Agent": CLIENT} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         async with self.http.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers) as answer:
             reply: dict[str, Any] = await answer.json(content_type=None) if answer.status != 204 else {}
             if answer.status >= 300:

@@ -12,14 +12,13 @@ from gateway.core.account import fold_email
 from gateway.core.model import Account, AccountId, AccountState, SessionId, TwoFactor
 from gateway.store import sessions
 from gateway.store.audit import AuditEntry, append
-from gateway.store.scans import erase
+from gateway.store.erasures import remove_all_of
 from gateway.store.tables import (
     accounts,
     destinations,
     devices,
     old_keys,
     pending_factors,
-    scans,
     sign_in_codes,
     tickets,
 )
@@ -185,7 +184,7 @@ class Accounts:
         """Forget who an account was and all that it had; its row stays for the audit. Returns the sessions that end."""
         async with self._engine.begin() as connection:
             ended = await sessions.end_of_account(connection, account, audit.at)
-            await erase(connection, scans.c.account == account)
+            await remove_all_of(connection, account, audit.at)
             for table in _OF_A_PERSON:
                 await connection.execute(delete(table).where(table.c.account == account))
             await connection.execute(

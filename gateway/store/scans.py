@@ -1,15 +1,15 @@
 """Scans and the manifest rows of their sealed pages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
+from sqlalchemy import and_, case, delete, false, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.model import AccountId, PageFile, Scan, ScanId, ScanState, UnitId
-from gateway.store.audit import AuditEntry, append
-from gateway.store.tables import deliveries, erasures, pages, scans
+from gateway.store.tables import pages, scans
 
 _PAGE_COUNT = (
     select(func.count()).select_from(pages).where(pages.c.scan == scans.c.id).scalar_subquery().label("page_count")
@@ -98,27 +98,17 @@ class Scans:
             if page not in await self.pages(page.scan):
                 raise
 
-    async def erase(self, scan: ScanId, audit: AuditEntry) -> None:
-        """Forget a scan with its pages and deliveries; its sealed files are `to_erase` from then on."""
-        async with self._engine.begin() as connection:
-            await erase(connection, scans.c.id == scan)
-            await append(connection, audit)
-
-    async def to_erase(self) -> tuple[ScanId, ...]:
-        """Return the forgotten scans whose sealed files may still be there."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(read_only=True)
-            return tuple(ScanId(row) for row in (await connection.execute(select(erasures.c.scan))).scalars())
-
-    async def erased(self, scan: ScanId) -> None:
-        """Note that nothing of a scan is left."""
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(erasures).where(erasures.c.scan == scan))
-
     async def pages(self, scan: ScanId) -> tuple[PageFile, ...]:
         """Return a scan's pages: by sheet, front before back."""
         query = select(pages).where(pages.c.scan == scan).order_by(pages.c.number, _SIDES)
         return tuple(_page(row) for row in await self._rows(query))
+
+    async def first_pages(self, some: Sequence[ScanId]) -> tuple[PageFile, ...]:
+        """Return the first page of each of some scans; of those without pages none."""
+        turn = func.row_number().over(partition_by=pages.c.scan, order_by=(pages.c.number, _SIDES)).label("turn")
+        turns = select(pages, turn).where(pages.c.scan.in_(some)).subquery()
+        columns = [column for column in turns.c if column.name != "turn"]
+        return tuple(_page(row) for row in await self._rows(select(*columns).where(turns.c.turn == 1)))
 
     async def has_page_path(self, path: str) -> bool:
         """Tell whether a sealed file has a row."""
@@ -129,11 +119,17 @@ class Scans:
         rows = await self._rows(select_scans().where(scans.c.id == scan))
         return scan_of(rows[0]) if rows else None
 
-    async def of_account(self, account: AccountId, limit: int, before: datetime | None) -> tuple[Scan, ...]:
-        """Return an account's scans, newest first, at most `limit`, older than `before`."""
+    async def of_account(
+        self, account: AccountId, limit: int, before: datetime | None, tie: str = ""
+    ) -> tuple[Scan, ...]:
+        """Return an account's scans, newest first, at most `limit`, older than `before`.
+
+        `tie`: of those that began at that very time, the ones behind this id too.
+        """
         query = select_scans().where(scans.c.account == account)
         if before is not None:
-            query = query.where(scans.c.started_at < before)
+            behind = and_(scans.c.started_at == before, scans.c.id > tie) if tie else false()
+            query = query.where(or_(scans.c.started_at < before, behind))
         query = query.order_by(scans.c.started_at.desc(), scans.c.id).limit(limit)
         return tuple(scan_of(row) for row in await self._rows(query))
 
@@ -147,12 +143,3 @@ class Scans:
         query = select_scans().where(scans.c.unit == unit, scans.c.state == ScanState.PAUSED)
         rows = await self._rows(query.order_by(scans.c.started_at.desc()).limit(1))
         return scan_of(rows[0]) if rows else None
-
-
-async def erase(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
-    """Forget scans inside the caller's transaction, and note that their sealed files are to go."""
-    ids = select(scans.c.id).where(which)
-    await connection.execute(insert(erasures).from_select(["scan"], ids))
-    await connection.execute(delete(deliveries).where(deliveries.c.scan.in_(ids)))
-    await connection.execute(delete(pages).where(pages.c.scan.in_(ids)))
-    await connection.execute(delete(scans).where(which))

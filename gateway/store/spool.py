@@ -158,17 +158,17 @@ class Spool:
                 digest.update(chunk)
         return digest.hexdigest()
 
-    def sweep_temps(self) -> None:
-        """Remove what a crash left half written: those pages were never acknowledged."""
-        for path in self._root.glob("*/.*.part"):
-            path.unlink(missing_ok=True)
-
     def erase(self, scan: ScanId) -> None:
-        """Remove everything of a scan, durably; OSError."""
+        """Remove everything of a scan, durably; OSError. What is gone already is fine."""
         folder = self._root / scan
         if folder.is_dir():
             shutil.rmtree(folder)
             _sync_folder(self._root)
+
+    def sweep_temps(self) -> None:
+        """Remove what a crash left half written: those pages were never acknowledged."""
+        for path in self._root.glob("*/.*.part"):
+            path.unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         """Return the room that is left where the spool lies."""

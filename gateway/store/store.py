@@ -16,7 +16,9 @@ from gateway.store.audit import Audit
 from gateway.store.deliveries import Deliveries
 from gateway.store.destinations import Destinations
 from gateway.store.devices import Devices
+from gateway.store.erasures import Erasures
 from gateway.store.factors import Factors
+from gateway.store.idempotency import Idempotency
 from gateway.store.recovery import Recovery
 from gateway.store.remembered import Remembered
 from gateway.store.scans import Scans
@@ -44,10 +46,12 @@ class Store:
         self.throttles = Throttles(engine)
         self.units = Units(engine)
         self.scans = Scans(engine)
+        self.erasures = Erasures(engine)
         self.deliveries = Deliveries(engine)
         self.destinations = Destinations(engine)
         self.audit = Audit(engine)
         self.remembered = Remembered(engine)
+        self.idempotency = Idempotency(engine)
 
     async def close(self) -> None:
         """Close every connection."""

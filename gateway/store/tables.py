@@ -130,6 +130,17 @@ remembered = Table(
     "remembered", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False)
 )
 
+# What requests with an Idempotency-Key were answered; names and requests as MACs, so that no secret of a body is here.
+first_answers = Table(
+    "first_answers",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary, nullable=False),
+    Column("began_at", Utc, nullable=False, index=True),
+)
+
 pending_factors = Table(
     "pending_factors",
     metadata,
@@ -222,9 +233,6 @@ pages = Table(
     Column("arrived_at", Utc, nullable=False),
 )
 
-# Scans whose rows are gone and whose sealed files are to go: noted in the same transaction.
-erasures = Table("erasures", metadata, Column("scan", String(32), primary_key=True))
-
 destinations = Table(
     "destinations",
     metadata,
@@ -255,6 +263,9 @@ deliveries = Table(
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("scan", "destination", "generation"),
 )
+
+# Scans that were deleted and whose files are still to be erased; they have no other row any more.
+erasures = Table("erasures", metadata, _id("scan", primary_key=True), Column("at", Utc, nullable=False))
 
 audit = Table(
     "audit",

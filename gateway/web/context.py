@@ -39,7 +39,7 @@ def caller(request: web.Request) -> Caller:
     """Return who calls, from where and by what; a known device shows its cookie, a program a header."""
     client = "".join(c if c.isprintable() else "?" for c in request.headers.get("User-Agent", ""))
     device = request.cookies.get(DEVICE_COOKIE, "") or request.headers.get("ScanSnap-Device", "")
-    return Caller(peer(request), client, device)
+    return Caller(peer(request), client, device if device.isascii() else "")  # ours is; bytes of others have no MAC
 
 
 def see(location: str) -> web.Response:

@@ -13,10 +13,12 @@ from gateway.work.outcomes import Denied
 MEDIA_TYPE = "application/problem+json"
 _AT = re.compile(r"^(?P<what>.*) - at `(?P<path>[^`]+)`$", re.DOTALL)
 _REASONS = {404: "unknown_path", 405: "method_not_allowed", 413: "too_large", 415: "media_type"}
+NOWHERE = "There is nothing at this address."
 _DETAILS = {
-    404: "There is nothing at this address.",
+    404: NOWHERE,
     405: "This address does not take that method.",
     413: "The request is too large: 64 KiB is the limit.",
+    417: "The only Expect that is met is 100-continue.",
 }
 INTERNAL = Denied("internal", "Something went wrong inside the gateway. The log says more.", 500)
 
@@ -68,11 +70,13 @@ def render_for(request: web.Request, denied: Denied, errors: tuple[Fault, ...] =
     scripted = row is not None and row.face is Face.SCRIPT
     if scripted or request.path == "/api" or request.path.startswith("/api/"):
         return response(denied, errors)
-    return render.page(request, "message.html", status=denied.status, heading=_heading(denied), detail=denied.detail)
+    words = {"heading": heading(denied.status), "detail": denied.detail}
+    return render.page(request, "message.html", status=denied.status, **words)
 
 
-def _heading(denied: Denied) -> str:
-    return {404: "Page not found", 500: "Internal error"}.get(denied.status, HTTPStatus(denied.status).phrase)
+def heading(status: int) -> str:
+    """Return what a page says above a refusal."""
+    return {404: "Page not found", 500: "Internal error"}.get(status, HTTPStatus(status).phrase)
 
 
 def of_http(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -1,8 +1,9 @@
 """What a row of the table of routes says. The rows themselves are in routes.py."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -30,18 +31,21 @@ class Face(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One parameter of the query string, for the description of the API."""
+    """One parameter of the query string, for the description of the API; `bounds`: more of its JSON schema."""
 
     name: str
     type: str
     help: str
+    bounds: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row. `fresh`: password (and code) must be at most 10 minutes old; `while_locked`: open on idle pages too.
 
-    `knocks`: a call to sign in, of which each network may make only so many.
+    `knocks`: a call to sign in, of which each network may make only so many; `denies`: why its handler may say no
+    (gateway/web/reasons.py); `once`: takes an Idempotency-Key; `guarded`: takes If-Match; `media_type`: of an answer
+    that is no Struct.
     """
 
     method: str
@@ -58,6 +62,10 @@ class Route:
     while_locked: bool = False
     before_setup: bool = False
     knocks: bool = False
+    denies: tuple[str, ...] = ()
+    once: bool = False
+    guarded: bool = False
+    media_type: str = ""
 
 
 TABLE = web.AppKey("table", tuple[Route, ...])

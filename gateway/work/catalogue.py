@@ -148,11 +148,11 @@ class Catalogue:
         return None
 
     async def scans(
-        self, account: AccountId, *, limit: int = 50, before: datetime | None = None
+        self, account: AccountId, *, limit: int = 50, before: datetime | None = None, tie: str = ""
     ) -> tuple[ScanView, ...]:
-        """Return the account's scans, newest first."""
+        """Return the account's scans, newest first. `tie`: the last one seen of those that began at `before`."""
         labels = {d.id: d.label for d in await self._store.destinations.of_account(account)}
-        scans = await self._store.scans.of_account(account, limit, before)
+        scans = await self._store.scans.of_account(account, limit, before, tie)
         return tuple([await self._view(scan, labels) for scan in scans])
 
     async def scan(self, account: AccountId, scan_id: ScanId) -> ScanView | None:

@@ -164,9 +164,9 @@ class Janitor:
 
     async def _erase(self) -> None:
         """Remove the sealed files of scans that are forgotten."""
-        for scan in await self._store.scans.to_erase():
+        for scan in await self._store.erasures.due():
             await asyncio.to_thread(self._spool.erase, scan)
-            await self._store.scans.erased(scan)
+            await self._store.erasures.done(scan)
 
     async def _old(self) -> None:
         """Forget what no rule looks at any more."""

@@ -16,6 +16,7 @@ from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.outbox import Outbox
 from gateway.work.recovery import Recovery
+from gateway.work.repeats import Repeats
 from gateway.work.sessions import Sessions
 from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
@@ -47,4 +48,5 @@ class Services:
     intake: Intake
     outbox: Outbox
     catalogue: Catalogue
+    repeats: Repeats
     hub: Hub

@@ -20,10 +20,12 @@ from gateway.core.model import Instant, ScanState
 from gateway.settings import Destinations, Network, Paths, Settings, SignIn, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
+from tests.web import description
 from tests.web.browser import Browser
 
 EMAIL = "you@example.org"
 PASSWORD = "correct horse battery staple"
+CLIENT = "ScanSnapCloud/1.7 (tests)"
 AT_REST = (ScanState.STORED, ScanState.INCOMPLETE, ScanState.PAUSED)
 
 
@@ -100,7 +102,7 @@ class House:
     ) -> Answer:
         """Send one request below /api/v1; `options` go to aiohttp as they are."""
         bearer = self.token if token is None else token
-        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        headers = {"User-Agent": CLIENT} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
         options["headers"] = headers | options.get("headers", {})
         if body is not None:
             options["json"] = body
@@ -245,7 +247,8 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
         )
         clock = Shifted()
         daemon = await stack.enter_async_context(app.build(settings, clock=clock, usb_backend=simulation.usb_backend()))
-        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), middlewares=(description.judge,))
+        await stack.enter_async_context(http)
         url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = asyncio.ensure_future(daemon.run(ready=url.set_result))
         either: tuple[asyncio.Future[Any], ...] = (serving, url)

@@ -31,7 +31,8 @@ class Gallery:
         """Return a row's path with ids that exist."""
         one = {"units": self.unit, "claims": self.claim, "fragments": self.claim, "destinations": self.destination}
         first = row.path.split("/")[1]
-        return str(row.path).replace("{id}", one.get(first, "x")).replace("{kind}", "webdav")
+        path = str(row.path).replace("{kind}", "webdav").replace("{name}", "locked")
+        return path.replace("{id}", one.get(first, "x"))
 
 
 async def collect(house: House) -> Gallery:

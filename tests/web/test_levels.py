@@ -137,7 +137,7 @@ async def test_the_row_decides(visitors: dict[str, Visitor], row: Any, kind: str
     where = urlsplit(location)
     if refusal is None:
         assert status < 500
-        assert not any(f"/problems/{reason}" in said for reason in GUARD), said
+        assert not any(f'"type":"/problems/{reason}"' in said for reason in GUARD), said
         assert "why" not in parse_qs(where.query), location
         assert not (visitor.set_up and where.path == "/setup")
         return

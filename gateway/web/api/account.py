@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.web import context, problems
+from gateway.web import context, problems, versions
 from gateway.web.api import answers, asks, queries
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.qr import qr_svg
@@ -53,6 +53,8 @@ async def _start(request: web.Request, *, replaces: bool) -> web.Response:
 async def confirm(request: web.Request) -> web.Response:
     """Finish enabling with one code; the session rises to L2."""
     body = await read(request, asks.CodeSignIn)
+    if not versions.current(request):  # it would lock itself out
+        return versions.too_old()
     grant = await context.services(request).enroll.confirm(
         context.visitor(request).session, body.code, window_h=body.window_h, caller=context.caller(request)
     )
@@ -108,5 +110,7 @@ async def read_banner(request: web.Request) -> web.Response:
 async def list_audit(request: web.Request) -> web.Response:
     """List what happened to the account, newest first."""
     account, before = context.visitor(request).account.id, queries.before_row(request)
-    rows = await context.services(request).account.audit(account, limit=queries.limit(request), before=before)
-    return reply(answers.AuditList([answers.audit_line(row) for row in rows]))
+    limit = queries.limit(request)
+    found = await context.services(request).account.audit(account, limit=limit + 1, before=before)
+    rows, last = queries.page(found, limit)
+    return reply(answers.AuditList([answers.audit_line(row) for row in rows], last.seq if last else None))

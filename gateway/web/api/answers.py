@@ -236,9 +236,10 @@ class DeviceList(Struct):
 
 
 class AuditList(Struct):
-    """What happened to the account, newest first; ask for more with `before` = the last one's `seq`."""
+    """What happened to the account, newest first. `next`: ask with `before` = this for more; null at the end."""
 
     items: list[AuditLine]
+    next: int | None
 
 
 class FoundList(Struct):
@@ -260,9 +261,10 @@ class DestinationList(Struct):
 
 
 class ScanList(Struct):
-    """The account's scans, newest first; ask for more with `before` = the last one's `started_at`."""
+    """The account's scans, newest first. `next`: ask with `before` = this for more; null at the end."""
 
     items: list[ScanAnswer]
+    next: str | None
 
 
 def session(grant: Grant) -> SessionAnswer:

@@ -18,11 +18,10 @@ class SetUp(Struct, forbid_unknown_fields=True):
 
 
 class PasswordSignIn(Struct, forbid_unknown_fields=True):
-    """E-mail address and password; a client that knows its version says it."""
+    """E-mail address and password."""
 
     email: str
     password: str
-    client_version: str | None = None
 
 
 class CodeSignIn(Struct, forbid_unknown_fields=True):

@@ -7,17 +7,27 @@ import msgspec
 from aiohttp import web
 
 from gateway.core.model import Level
+from gateway.web.api.conditions import tagged
+from gateway.web.api.refusals import refusals
 from gateway.web.api.status import VERSION
-from gateway.web.problems import MEDIA_TYPE, Problem
-from gateway.web.route import TABLE, Face, Route
+from gateway.web.problems import Problem
+from gateway.web.route import Face, Route
 
 PREFIX = "/api/v1"
+DOCUMENT = web.AppKey("document", bytes)
+"""The description as JSON, made once."""
+ID = "^[0-9a-f]{32}$"
 _REF = "#/components/schemas/{name}"
+_ABOUT = (
+    "Every refusal is problem JSON (RFC 9457); its `type` is stable and leads to a page with its meaning. "
+    "Sign in by POST /session and send the token as a bearer token. With two-factor authentication on, a client names "
+    "its version: `ScanSnapCloud/1.7` in User-Agent, or `ScanSnap-Cloud-Version: 1.7`."
+)
 
 
 async def get_openapi(request: web.Request) -> web.Response:
     """Return the description."""
-    return web.Response(body=msgspec.json.encode(describe(request.app[TABLE])), content_type="application/json")
+    return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 
 def describe(table: tuple[Route, ...]) -> dict[str, Any]:
@@ -32,11 +42,12 @@ def describe(table: tuple[Route, ...]) -> dict[str, Any]:
         paths.setdefault(row.path.removeprefix(PREFIX), {})[row.method.lower()] = _operation(row, ref)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "scansnap-gateway", "version": VERSION},
+        "info": {"title": "scansnap-gateway", "version": VERSION, "description": _ABOUT},
         "servers": [{"url": PREFIX}],
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": {refused.name: refused.response() for row in rows for refused in refusals(row)},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "sid"},
@@ -51,13 +62,8 @@ def _operation(row: Route, ref: dict[type[msgspec.Struct], dict[str, Any]]) -> d
         "summary": row.summary,
         "description": _levels(row),
         "parameters": _parameters(row),
-        "responses": {
-            str(row.status): _success(row, ref),
-            "default": {
-                "description": "A problem (RFC 9457)",
-                "content": {MEDIA_TYPE: {"schema": ref[Problem]}},
-            },
-        },
+        "responses": _success(row, ref)
+        | {str(r.status): {"$ref": f"#/components/responses/{r.name}"} for r in refusals(row)},
         "security": [] if Level.L0 in row.levels else [{"bearer": []}, {"cookie": []}],
     }
     if row.body:
@@ -71,18 +77,56 @@ def _levels(row: Route) -> str:
 
 
 def _success(row: Route, ref: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+    done: dict[str, Any] = {"description": "Done"}
     if row.answer:
-        return {"description": "Done", "content": {"application/json": {"schema": ref[row.answer]}}}
-    if row.path.endswith("/events"):
-        return {"description": "Topics as they change", "content": {"text/event-stream": {}}}
-    return {"description": "Done"}
+        done["content"] = {"application/json": {"schema": ref[row.answer]}}
+    elif row.media_type:
+        done["content"] = {row.media_type: {}}
+    if row.once:
+        done["headers"] = {"Idempotency-Replayed": _header("`true` on an answer that was given before", ["true"])}
+    if not tagged(row):
+        return {str(row.status): done}
+    tag = {"ETag": _header("What the answer is now, to ask again with If-None-Match")}
+    return {str(row.status): done | {"headers": tag}, "304": {"description": "As If-None-Match has it", "headers": tag}}
+
+
+def _header(help: str, values: list[str] | None = None) -> dict[str, Any]:
+    return {"description": help, "schema": {"type": "string"} | ({"enum": values} if values else {})}
 
 
 def _parameters(row: Route) -> list[dict[str, Any]]:
     inside = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": ID}}
         for name in re.findall(r"{(\w+)}", row.path)
     ]
-    return inside + [
-        {"name": q.name, "in": "query", "description": q.help, "schema": {"type": q.type}} for q in row.query
+    asked = [
+        {"name": q.name, "in": "query", "description": q.help, "schema": {"type": q.type} | dict(q.bounds)}
+        for q in row.query
     ]
+    return inside + asked + [_HEADERS[name] for name in _taken(row)]
+
+
+def _taken(row: Route) -> list[str]:
+    taken = {"If-None-Match": tagged(row), "If-Match": row.guarded, "Idempotency-Key": row.once}
+    return [name for name, is_taken in taken.items() if is_taken]
+
+
+def _parameter(name: str, help: str, pattern: str) -> dict[str, Any]:
+    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    return {"name": name, "in": "header", "description": help, "schema": schema}
+
+
+_TAGS = r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'
+_HEADERS = {
+    row["name"]: row
+    for row in (
+        _parameter("If-None-Match", "The ETag of what the client has: 304 while it is the same", ""),
+        _parameter("If-Match", "The ETag of what the client saw: 412 if it changed meanwhile", _TAGS),
+        _parameter(
+            "Idempotency-Key",
+            "The client's name for this request: sent again within 24 hours, it gets the first answer and is not "
+            "done again. A refusal frees the key.",
+            r"^[!#-\[\]-~]{1,255}$",
+        ),
+    )
+}

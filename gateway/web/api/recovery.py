@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.web import context, problems
+from gateway.web import context, problems, versions
 from gateway.web.api import answers, asks
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.context import VISITOR
@@ -22,6 +22,9 @@ def _printed(outcome: Paper | Denied) -> web.Response:
 async def sign_in_code(request: web.Request) -> web.Response:
     """Give a sign-in code from paper instead of the authentication code; it lets you set up another authenticator."""
     body = await read(request, asks.PaperSignIn)
+    refused = await versions.refuse_code(request)
+    if refused is not None:
+        return refused
     session, caller = context.visitor(request).session, context.caller(request)
     return _granted(await context.services(request).signin.sign_in_code(session, body.code, caller=caller))
 
@@ -31,7 +34,8 @@ async def rescue(request: web.Request) -> web.Response:
     body = await read(request, asks.Rescue)
     old, caller = request.get(VISITOR), context.caller(request)
     desk, replaces = context.services(request).recovery, old.session if old else None
-    return _granted(await desk.rescue(body.email, body.rescue_key, body.password, caller=caller, replaces=replaces))
+    grant = await desk.rescue(body.email, body.rescue_key, body.password, caller=caller, replaces=replaces)
+    return await versions.refuse_half_open(request, grant) or _granted(grant)
 
 
 async def reset(request: web.Request) -> web.Response:

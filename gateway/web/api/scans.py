@@ -13,8 +13,11 @@ async def list_scans(request: web.Request) -> web.Response:
     """List scans, newest first."""
     account = context.visitor(request).account.id
     limit, before = queries.limit(request), queries.before(request)
-    rows = await context.services(request).catalogue.scans(account, limit=limit, before=before)
-    return reply(answers.ScanList([answers.scan(row) for row in rows]))
+    at, tie = (before.at, before.tie) if before else (None, "")
+    found = await context.services(request).catalogue.scans(account, limit=limit + 1, before=at, tie=tie)
+    rows, last = queries.page(found, limit)
+    following = str(queries.Mark(last.scan.started_at, last.scan.id)) if last else None
+    return reply(answers.ScanList([answers.scan(row) for row in rows], following))
 
 
 async def get_scan(request: web.Request) -> web.Response:

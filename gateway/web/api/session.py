@@ -1,18 +1,13 @@
 """Set-up, signing in and out. The token is a bearer token: the API never sets a cookie."""
 
-import re
-
 from aiohttp import web
 
 from gateway.core.model import Level
-from gateway.web import context, problems
-from gateway.web.api import answers, asks
+from gateway.web import context, problems, versions
+from gateway.web.api import answers, asks, queries
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.context import VISITOR
 from gateway.work.outcomes import Denied, Grant
-
-FIRST_VERSION = (1, 7)
-UPDATE = Denied("client_too_old", "Update the ScanSnap Cloud application to the latest version, then sign in.", 426)
 
 
 def _answer(outcome: Grant | Denied, status: int = 200) -> web.Response:
@@ -34,22 +29,15 @@ async def sign_in(request: web.Request) -> web.Response:
     signin, caller = context.services(request).signin, context.caller(request)
     old = request.get(VISITOR)
     grant = await signin.password(body.email, body.password, caller=caller, replaces=old.session if old else None)
-    too_old = body.client_version is not None and not current(body.client_version)
-    if isinstance(grant, Grant) and grant.session.level is Level.LP and too_old:
-        await context.services(request).sessions.sign_out(grant.session, everywhere=False, caller=caller)
-        return problems.response(UPDATE)
-    return _answer(grant)
-
-
-def current(version: str) -> bool:
-    """Tell whether a client's version knows two-factor authentication (1.7 or later)."""
-    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].{0,40})?", version.strip(), re.ASCII)
-    return found is not None and (int(found[1]), int(found[2])) >= FIRST_VERSION
+    return await versions.refuse_half_open(request, grant) or _answer(grant)
 
 
 async def sign_in_code(request: web.Request) -> web.Response:
     """Give the authentication code; a right one opens forwarding."""
     body = await read(request, asks.CodeSignIn)
+    refused = await versions.refuse_code(request)
+    if refused is not None:
+        return refused
     signin = context.services(request).signin
     session = context.visitor(request).session
     return _answer(await signin.code(session, body.code, window_h=body.window_h, caller=context.caller(request)))
@@ -68,7 +56,7 @@ async def get_session(request: web.Request) -> web.Response:
 
 async def sign_out(request: web.Request) -> web.Response:
     """End all of the account's sessions, or with everywhere=0 this one."""
-    everywhere = request.query.get("everywhere", "1") not in ("0", "false")
+    everywhere = queries.flag(request, "everywhere", default=True)
     session = context.visitor(request).session
     await context.services(request).sessions.sign_out(session, everywhere=everywhere, caller=context.caller(request))
     return done()

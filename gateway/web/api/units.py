@@ -5,7 +5,7 @@ from aiohttp import web
 
 from gateway.core.model import UnitId, UnitSettings
 from gateway.web import context, problems
-from gateway.web.api import answers, asks
+from gateway.web.api import answers, asks, conditions
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.api.settings import ScanSettings
 from gateway.work.outcomes import NOT_FOUND, Denied
@@ -40,9 +40,33 @@ async def list_units(request: web.Request) -> web.Response:
     return reply(answers.UnitList([answers.unit(row) for row in rows]))
 
 
+async def get_unit(request: web.Request) -> web.Response:
+    """Return one unit."""
+    unit = await _unit(request)
+    return reply(unit) if unit else problems.response(NOT_FOUND)
+
+
+async def get_settings(request: web.Request) -> web.Response:
+    """Return how a unit scans."""
+    unit = await _unit(request)
+    return reply(unit.settings) if unit else problems.response(NOT_FOUND)
+
+
+async def _unit(request: web.Request) -> answers.UnitAnswer | None:
+    rows = await context.services(request).units.of(context.visitor(request).account.id)
+    return next((answers.unit(row) for row in rows if row.unit.id == request.match_info["id"]), None)
+
+
 async def rename(request: web.Request) -> web.Response:
-    """Give a unit another name."""
+    """Give a unit another name. If-Match: the ETag of the unit."""
     body = await read(request, asks.Rename)
+    async with request.app[conditions.CHANGES]:
+        unit = await _unit(request)
+        refused = conditions.refusal(request, unit) if unit else None
+        return refused or await _renamed(request, body)
+
+
+async def _renamed(request: web.Request, body: asks.Rename) -> web.Response:
     rooms, account = context.services(request), context.visitor(request).account.id
     unit_id = UnitId(request.match_info["id"])
     renamed = await rooms.units.rename(account, unit_id, body.label, peer=context.peer(request))
@@ -52,8 +76,15 @@ async def rename(request: web.Request) -> web.Response:
 
 
 async def configure(request: web.Request) -> web.Response:
-    """Set how a unit scans, from its next scan on."""
+    """Set how a unit scans, from its next scan on. If-Match: the ETag of the settings."""
     body = await read(request, ScanSettings)
+    async with request.app[conditions.CHANGES]:
+        unit = await _unit(request)
+        refused = conditions.refusal(request, unit.settings) if unit else None
+        return refused or await _configured(request, body)
+
+
+async def _configured(request: web.Request, body: ScanSettings) -> web.Response:
     units, account = context.services(request).units, context.visitor(request).account.id
     settings = UnitSettings(**msgspec.structs.asdict(body))
     configured = await units.configure(account, UnitId(request.match_info["id"]), settings)

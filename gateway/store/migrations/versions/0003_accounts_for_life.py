@@ -68,11 +68,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_throttles_touched_at", "throttles", ["touched_at"])
     op.create_table(
-        "erasures",
-        sa.Column("scan", sa.String(32), nullable=False),
-        sa.PrimaryKeyConstraint("scan", name="pk_erasures"),
-    )
-    op.create_table(
         "remembered",
         sa.Column("name", sa.String(40), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
