@@ -219,12 +219,13 @@ async def test_everything_can_be_reached_and_used_by_keyboard(windows: Any) -> N
     async with window(DESK) as screen:
         press = screen.page.keyboard.press
         await screen.open("/sign-in")
-        assert await focused(screen) == "email"
+        await expect(screen.page.locator("[name=email]")).to_be_focused()
         await screen.page.keyboard.type(EMAIL)
         await press("Tab")
         await screen.page.keyboard.type(PASSWORD)
         await press("Enter")
         await expect(screen.page.locator("h1")).to_have_text("Scans")
+        await screen.page.wait_for_load_state("load")
         await press("Tab")
         assert (await focused(screen)).startswith("Skip to the content")
         await press("Tab")
