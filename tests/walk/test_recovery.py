@@ -299,3 +299,21 @@ async def test_an_unknown_address_costs_as_much_as_a_known_one(house: Any, monke
             answers.append((await house.raw("POST", path, body, token=""), tuple(runs)))
     assert answers[:2] == answers[2:]
     assert all(len(work) == 1 for _, work in answers)
+
+
+async def test_of_many_at_once_one_gets_in_by_each_paper_and_ticket(house: Any) -> None:
+    async def all_at_once(path: str, body: dict[str, Any], tokens: list[str]) -> list[int]:
+        return [s for s, _ in await asyncio.gather(*(house.raw("POST", path, body, token=t) for t in tokens))]
+
+    body = {"email": EMAIL, "rescue_key": house.rescue_key, "password": OTHER}
+    assert (await all_at_once("/rescue", body, [""] * 4)).count(200) == 1
+    given = await ticket(house, "reset", EMAIL)
+    assert (await all_at_once("/reset", {"ticket": given, "password": PASSWORD}, [""] * 4)).count(200) == 1
+    await house.password()
+    await house.register()
+    await house.enable()
+    tokens = []
+    for _ in range(4):
+        await house.password()
+        tokens.append(house.token)
+    assert (await all_at_once("/session/sign-in-code", {"code": house.codes[0]}, tokens)).count(200) == 1
