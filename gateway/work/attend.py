@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from drivers.ending import to_the_end
 from drivers.errors import DriverError, PeerError
 from drivers.port import Cause, Press, Scanner
 from gateway.core import unit as units
@@ -50,6 +51,7 @@ class Attendant:
         self._unit: Unit | None = None
         self._news = asyncio.Event()
         self._asked = False
+        self._next: tuple[WayInSight, Scanner] | None = None
         self.using: WayInSight | None = None
 
     def news(self) -> None:
@@ -63,12 +65,16 @@ class Attendant:
 
     async def run(self) -> None:
         """Attend until nobody has a use for this unit any more."""
-        while await self._wanted():
-            best = await self._best()
-            if best is None:
-                await self._news_within(self._patience_s())
-            while best is not None:
-                best = await self._use(*best)
+        try:
+            while await self._wanted():
+                self._next = await self._best()
+                if self._next is None:
+                    await self._news_within(self._patience_s())
+                while self._next is not None:
+                    await self._use(*self._next)
+        finally:
+            if self._next is not None:  # opened, and never used
+                await to_the_end(self._next[1].close())
 
     async def _wanted(self) -> bool:
         self._unit = await self._hall.unit()
@@ -96,8 +102,13 @@ class Attendant:
         except DriverError as error:
             self._failed(way, error, opening=True)
             return None
-        if not await self._pin_holds(way) or way not in self._ways():  # it was told of while we opened it
-            await scanner.close()
+        kept = False
+        try:
+            kept = await self._pin_holds(way) and way in self._ways()  # it was told of while we opened it
+        finally:
+            if not kept:
+                await to_the_end(scanner.close())
+        if not kept:
             return None
         way.opened(scanner.capabilities)
         return scanner
@@ -117,14 +128,14 @@ class Attendant:
         way.failed(error, opening=opening)
         self._hall.changed(self._unit)
 
-    async def _use(self, way: WayInSight, scanner: Scanner) -> tuple[WayInSight, Scanner] | None:
-        """Await presses until the unit fails, is not wanted, or a better way was opened; that is returned."""
-        self.using = way
+    async def _use(self, way: WayInSight, scanner: Scanner) -> None:
+        """Await presses until the unit fails, is not wanted, or a better way was opened; that is `_next` then."""
+        self.using, self._next = way, None
         self._hall.changed(self._unit)
         try:
             presses = scanner.presses(eager=lambda: self._hall.claims.wants(way.id), on_paper=self._on_paper)
             async with aclosing(presses):
-                return await self._listen(way, scanner, presses)
+                await self._listen(way, scanner, presses)
         except DriverError as error:
             self._failed(way, error)
         except Exception:  # the guard of one unit: the next try is after its rest
@@ -132,32 +143,32 @@ class Attendant:
             way.failed(PeerError("An internal error; see the log."), opening=False)
         finally:
             self.using = None
-            await scanner.close()
-            way.step(units.Event.CLOSED)
-            self._hall.changed(self._unit)
-        return None
+            try:
+                await to_the_end(scanner.close())
+            finally:
+                way.step(units.Event.CLOSED)
+                self._hall.changed(self._unit)
 
     def _on_paper(self) -> bool:
         return self._unit is not None and self._unit.settings.on_paper
 
-    async def _listen(
-        self, way: WayInSight, scanner: Scanner, presses: AsyncGenerator[Press]
-    ) -> tuple[WayInSight, Scanner] | None:
+    async def _listen(self, way: WayInSight, scanner: Scanner, presses: AsyncGenerator[Press]) -> None:
         coming = asyncio.ensure_future(anext(presses))
         try:
             while True:
                 news = asyncio.ensure_future(self._news_within(self._patience_s()))
                 await _first(coming, news)
                 if not await self._wanted() or way not in self._ways() or not await self._pin_holds(way):
-                    return None
+                    return
                 if coming.done():
                     await self._pressed(way, scanner, coming.result())
                     coming = asyncio.ensure_future(anext(presses))
                 elif self._asked and self._unit is not None:
                     self._asked = False
                     await self._scan(way, self._unit, scanner)
-                if (better := await self._best()) is not None:
-                    return better
+                self._next = await self._best()
+                if self._next is not None:
+                    return
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
