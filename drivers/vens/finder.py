@@ -114,7 +114,7 @@ class VensFinder:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._air.close()
             for held in self._held.values():
-                held.scanner.lose(Unreachable("Nobody hears the scanner's button any more: it is opened again"))
+                held.scanner.lose(Busy("Nobody hears the scanner's button any more: it is opened again"))
 
     async def open(self, sighting_id: str, *, password: str = "") -> VensScanner:
         """Reserve a unit with its password; Unreachable, Busy, WrongPassword or Refused otherwise."""

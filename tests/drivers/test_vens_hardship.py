@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 
 import pytest
 
@@ -58,13 +58,30 @@ async def test_who_listens_anew_is_told_everything_and_what_was_open_is_opened_a
             await house.sighting()
             scanner = await house.finder.open(ID)
         async with aclosing(scanner.presses()) as presses:
-            with pytest.raises(Unreachable):
+            with pytest.raises(Busy):
                 await in_time(anext(presses))
         await scanner.close()
         async with aclosing(house.finder.sightings()) as sightings, asyncio.timeout(PATIENCE_S):
             assert isinstance(found := await anext(sightings), Sighting)
             assert found.id == ID
             await (await house.finder.open(ID)).close()
+
+
+async def test_a_job_is_ended_at_the_unit_also_when_nobody_listens_to_it_any_more() -> None:
+    unit = SlowVens()
+    unit.sheets = [(FRONT, BACK)]
+    async with network(unit) as net, AsyncExitStack() as stack:
+        async with housed(net) as house:
+            await house.sighting()
+            scanner = await house.finder.open(ID)
+            stack.push_async_callback(scanner.close)
+            task = asyncio.create_task(scanned(scanner))
+            await until(lambda: "28" in unit.told)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert unit.told[-1] == "D6"
+        assert unit.connection_of("D6") != unit.connection_of("28")  # that one hangs in mid-block
 
 
 async def test_a_reservation_is_kept_alive_while_the_unit_still_tells_who_it_is() -> None:
