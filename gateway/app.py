@@ -35,7 +35,10 @@ from gateway.store.store import Store, open_store
 from gateway.vault.device import DeviceKey
 from gateway.vault.keyring import Keyring
 from gateway.vault.runtime import RuntimeSlots
-from gateway.web import announce, control, server
+from gateway.web import announce, control, server, tls
+from gateway.web.announce import Announced
+from gateway.web.server import Listening
+from gateway.web.tls import Tls
 from gateway.work.account import AccountDesk
 from gateway.work.admin import Admin
 from gateway.work.catalogue import Catalogue
@@ -80,6 +83,7 @@ class App:
     janitor: Janitor
     setup: SetupToken
     zeroconf: AsyncZeroconf | None
+    tls: Tls | None
 
     async def run(self, *, ready: Callable[[str], None] = lambda url: None) -> None:
         """Sweep, listen, then watch and deliver until cancelled; `ready` gets the URL of the pages."""
@@ -88,29 +92,39 @@ class App:
             self.setup.renew()
             log.warning("no account yet: the set-up token is in %s", self.setup.path)
         rounds = {"watch": self.services.watch.run, "outbox": self.services.outbox.run, "janitor": self.janitor.run}
+        if self.tls is not None:
+            rounds["certificate"] = self.tls.run
+            if self.tls.authority is not None:
+                log.info("phones are to trust SHA-256 %s (scansnap-gateway trust)", self.tls.authority.fingerprint)
         async with (
-            server.listening(self.services) as url,
+            server.listening(self.services, self.tls) as listening,
             control.open_door(self.services.admin, self.settings.paths.runtime),
             asyncio.TaskGroup() as group,
         ):
             for name, run in rounds.items():
                 group.create_task(lasting(name, run), name=name)
             if self.zeroconf is not None:
-                announcing = partial(self._announce, self.zeroconf, url)
+                announcing = partial(self._announce, self.zeroconf, listening)
                 group.create_task(lasting("announcement", announcing), name="announcement")
-            ready(url)
+            ready(listening.url)
 
-    async def _announce(self, zeroconf: AsyncZeroconf, url: str) -> None:
+    async def _announce(self, zeroconf: AsyncZeroconf, listening: Listening) -> None:
         """Tell the network where the page is, if others reach it at all."""
         web = self.settings.web
         await announce.keep_announced(
             zeroconf,
             name=announce.instance_name(socket.gethostname()),
             host=self.settings.network.name,
-            port=urlsplit(url).port or web.port,
-            tls=False,
-            addresses=announce.reachable(web.address),
+            port=listening.port,
+            tls=self.tls is not None,
+            addresses=announce.reachable(web.address) if listening.port else (),
+            tell=self._known_as,
         )
+
+    def _known_as(self, told: Announced) -> None:
+        """Have the certificate name us as the network does: another gateway may have had our name."""
+        if self.tls is not None:
+            self.tls.know(urlsplit(told.url).hostname or "")
 
 
 @asynccontextmanager
@@ -263,7 +277,10 @@ def _wire(
     )
     units = Units(clock=clock, store=store, watch=watch, sights=sights, claims=claims, hub=hub)
     gatekeeper = Gatekeeper(clock=clock, store=store, keyring=keyring)
-    guard = Guard(allow=settings.destinations.allow, own_ports=(settings.web.port,))
+    guard = Guard(
+        allow=settings.destinations.allow,
+        own_ports=settings.web.ports,
+    )
     ports = Ports(store=store, device=device, guard=guard, settings=settings.destinations)
     outbox = Outbox(
         clock=clock,
@@ -315,7 +332,14 @@ def _wire(
         repeats=Repeats(clock=clock, store=store, device=device),
         hub=hub,
     )
-    return App(settings=settings, services=services, janitor=janitor, setup=setup, zeroconf=zeroconf)
+    return App(
+        settings=settings,
+        services=services,
+        janitor=janitor,
+        setup=setup,
+        zeroconf=zeroconf,
+        tls=tls.build(settings, device.derive("tls keys").hex().encode(), clock),
+    )
 
 
 def _owner(policy: Registration, sighting: Sighting) -> str:

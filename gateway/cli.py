@@ -15,6 +15,7 @@ from gateway import app, console
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.store import StoreUnusable
 from gateway.vault.device import DeviceKeyError
+from gateway.web.authority import TlsError
 from gateway.work.setup import SetupToken
 
 
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     clock.add_parser("trust", help="believe the clock from now on, after it was set right")
     audit = commands.add_parser("audit", help="the security log").add_subparsers(dest="action", required=True)
     audit.add_parser("verify", help="check that no line was changed or removed")
+    commands.add_parser("trust", help="show the address of the pages, and the fingerprint that phones are to compare")
     rescue = commands.add_parser("rescue", help="print an account's age identities; reads its rescue key from stdin")
     rescue.add_argument("name", metavar="EMAIL")
     return parser
@@ -76,6 +78,9 @@ def _administer(settings: Settings, args: argparse.Namespace) -> int:
     try:
         if args.command == "rescue":
             print("\n".join(console.rescue(settings, args.name)))
+            return 0
+        if args.command == "trust":
+            print(console.trust(settings))
             return 0
         words = {k: v for k, v in vars(args).items() if k in ("name", "drop_two_factor")}
         said = console.ask(settings, f"/{args.command}/{args.action}", **words)
@@ -107,7 +112,7 @@ def _run(settings: Settings) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its two lines at each start tell nobody anything
     try:
         asyncio.run(_daemon(settings))
-    except (app.AlreadyRunning, DeviceKeyError, StoreUnusable, OSError) as error:
+    except (app.AlreadyRunning, DeviceKeyError, StoreUnusable, TlsError, OSError) as error:
         print(f"scansnap-gateway: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,18 +1,21 @@
-"""The command line's end of the administrator's socket, and the command that needs no daemon: rescue."""
+"""The command line's end of the administrator's socket, and the commands that need no daemon: rescue, trust."""
 
 import asyncio
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import segno
 
 from gateway.core import paper
 from gateway.core.account import fold_email
 from gateway.settings import Settings
 from gateway.store.store import open_store
 from gateway.vault import keys
+from gateway.web import announce, authority
 
 SOCKET = "control.sock"
 
@@ -50,6 +53,25 @@ def rescue(settings: Settings, email: str) -> tuple[str, ...]:
     if not path.is_file():
         raise ConsoleError(f"{path} is not there")
     return asyncio.run(_rescue(path, email, _typed()))
+
+
+def trust(settings: Settings) -> str:
+    """Return where the pages are, as text and QR code, and the fingerprint of the certificate authority; ConsoleError.
+
+    The QR code carries both: a phone that reads it shows them before it opens the page.
+    """
+    if settings.web.secured != "own":
+        raise ConsoleError('the pages have no certificate authority of their own (web.tls = "own")')
+    path = settings.paths.state / "tls" / "authority.pem"
+    try:
+        fingerprint = authority.fingerprint_in(path)
+    except FileNotFoundError:
+        raise ConsoleError(f"{path} is not there: start the daemon once first") from None
+    host = next(iter(announce.reachable(settings.web.address)), settings.web.address)
+    url = f"https://{f'[{host}]' if ':' in host else host}:{settings.web.port}/trust"
+    code = io.StringIO()
+    segno.make(f"{url}#{fingerprint.replace(':', '')}", micro=False).terminal(code, border=2, compact=True)
+    return f"{code.getvalue()}\n{url}\nSHA-256 {fingerprint}"
 
 
 def _typed() -> str:

@@ -8,13 +8,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 _SERIAL_OWNER = re.compile(r"\s*[!-<>-~]{1,64}\s*=\s*[^\s=@]+@[^\s=@]+\s*", re.ASCII)
 _ADDRESS = re.compile(r"(https?://)?[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(?(1)(/[!-~]*)?)", re.ASCII)
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_HOST_LABEL.pattern}\.)*(?![0-9]+\Z){_HOST_LABEL.pattern}", re.ASCII)
 _USB_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.ASCII)
 
 
@@ -32,11 +33,36 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """Where the pages and the API listen. Plain HTTP, so loopback only; `hosts` are further names it answers to."""
+    """Where the pages and the API listen, and how the way to them is secured.
+
+    `hosts`: further names it answers to; `tls`: "auto" ("off" on loopback and at a socket, else "own"), "own" (a
+    certificate authority of the gateway's own), "given" (`certificate` and `key`, PEM files, read again when they
+    change), "off" (plain HTTP: on loopback, or at a socket); `plain_port`: where plain HTTP is answered with "use
+    https", 0 for nowhere; `socket`: a Unix socket for a proxy, instead of address and port; `proxies`: networks (CIDR)
+    of the proxies whose word about the client is believed.
+    """
 
     address: str = "127.0.0.1"
     port: int = 8710
+    plain_port: int = 0
     hosts: tuple[str, ...] = ()
+    tls: str = "auto"
+    certificate: str = ""
+    key: str = ""
+    socket: str = ""
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Return the ports of its own."""
+        return tuple(port for port in (self.port, self.plain_port) if port)
+
+    @property
+    def secured(self) -> str:
+        """Return what `tls` comes to: "own", "given" or "off"."""
+        if self.tls != "auto":
+            return self.tls
+        return "off" if self.socket or ip_address(self.address).is_loopback else "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +165,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def check(settings: Settings) -> Settings:
     """Return the settings if they make sense together; SettingsError otherwise."""
-    try:
-        loopback = ip_address(settings.web.address).is_loopback
-    except ValueError:
-        raise SettingsError(f"web.address: {settings.web.address!r} is no IP address") from None
-    if not loopback:
-        raise SettingsError(
-            "web.address: plain HTTP is served on loopback only; reach it through an SSH tunnel until TLS is built in"
-        )
-    if not 0 <= settings.web.port <= 65535:
-        raise SettingsError(f"web.port: {settings.web.port} is no port")
+    _check_web(settings.web)
     if settings.signin.calls_per_minute < 1 or settings.signin.calls_per_hour < 1:
         raise SettingsError("signin.calls_per_minute, signin.calls_per_hour: at least 1")
     if settings.signin.window_h not in (1, 12, 24):
@@ -170,13 +187,47 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
+def _check_web(web: Web) -> None:
+    _check_address("web.address", web.address)
+    for name in ("port", "plain_port"):
+        if not 0 <= getattr(web, name) <= 65535:
+            raise SettingsError(f"web.{name}: {getattr(web, name)} is no port")
+    for host in web.hosts:
+        if not _HOST_NAME.fullmatch(host.lower()):
+            _check_address("web.hosts", host.strip("[]"), "host name or IP address")
+    for proxy in web.proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise SettingsError(f"web.proxies: {proxy!r} is no network: {error}") from None
+    _check_tls(web)
+
+
+def _check_tls(web: Web) -> None:
+    """Refuse plain HTTP where others could listen in, and what would be silently ignored."""
+    if web.tls not in ("auto", "own", "given", "off"):
+        raise SettingsError('web.tls: "auto", "own", "given" or "off"')
+    if web.secured == "off" and not web.socket and not ip_address(web.address).is_loopback:
+        raise SettingsError('web.tls: "off" is plain HTTP, which is served on loopback or a Unix socket only')
+    if web.socket and (web.secured != "off" or not Path(web.socket).is_absolute()):
+        raise SettingsError("web.socket: an absolute path, and without web.tls: the proxy before it speaks TLS")
+    if (web.secured == "given") != bool(web.certificate and web.key) or bool(web.certificate) != bool(web.key):
+        raise SettingsError('web.certificate, web.key: both with web.tls = "given", and neither without')
+    if web.plain_port and (web.secured == "off" or web.plain_port == web.port):
+        raise SettingsError("web.plain_port: leads to https, so it needs web.tls, and another port than web.port")
+
+
+def _check_address(name: str, address: str, what: str = "IP address") -> None:
+    try:
+        ip_address(address)
+    except ValueError:
+        raise SettingsError(f"{name}: {address!r} is no {what}") from None
+
+
 def _check_network(network: Network) -> None:
     for name in ("broadcast", "mdns"):
         for address in getattr(network, name):
-            try:
-                ip_address(address)
-            except ValueError:
-                raise SettingsError(f"network.{name}: {address!r} is no IP address") from None
+            _check_address(f"network.{name}", address)
     for address in network.addresses:
         if not _ADDRESS.fullmatch(address) or _port(address) > 65535:
             raise SettingsError(f"network.addresses: {address!r} is no address, host:port or http(s) URL")

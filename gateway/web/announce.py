@@ -6,14 +6,15 @@ Only addresses at which the page can be reached from elsewhere are announced; a 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
-import ifaddr
 from zeroconf import AddressResolver, Error  # type: ignore[attr-defined]
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+from gateway.web.hosts import own_addresses
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +44,8 @@ def reachable(address: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     if bound.is_unspecified:
-        return tuple(own for own in _own_addresses() if bound.version == 6 or ":" not in own)
+        return tuple(own for own in own_addresses() if bound.version == 6 or ":" not in own)
     return () if bound.is_loopback else (address,)
-
-
-def _own_addresses() -> list[str]:
-    """Return this machine's addresses; of IPv6 not those that mean another thing on each network."""
-    listed = (ip.ip for card in ifaddr.get_adapters() for ip in card.ips)
-    found = [ip_address(ip if isinstance(ip, str) else ip[0]) for ip in listed]
-    return [str(ip) for ip in found if not (ip.is_loopback or (isinstance(ip, IPv6Address) and ip.is_link_local))]
 
 
 def instance_name(machine: str) -> str:
@@ -80,10 +74,19 @@ async def announced(
 
 
 async def keep_announced(
-    zeroconf: AsyncZeroconf, *, name: str, host: str, port: int, tls: bool, addresses: Sequence[str]
+    zeroconf: AsyncZeroconf,
+    *,
+    name: str,
+    host: str,
+    port: int,
+    tls: bool,
+    addresses: Sequence[str],
+    tell: Callable[[Announced], None] = lambda told: None,
 ) -> None:
-    """Announce a page until cancelled, then say good-bye: the same as a task."""
-    async with announced(zeroconf, name=name, host=host, port=port, tls=tls, addresses=addresses):
+    """Announce a page until cancelled, then say good-bye: the same as a task; `tell` gets what was announced."""
+    async with announced(zeroconf, name=name, host=host, port=port, tls=tls, addresses=addresses) as told:
+        if told is not None:
+            tell(told)
         await asyncio.Event().wait()
 
 

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from gateway.core.model import Level
+from gateway.web import peers
 from gateway.work.caller import Caller
 from gateway.work.services import Services
 from gateway.work.sessions import Visitor
@@ -31,14 +32,14 @@ def level(request: web.Request) -> Level:
 
 
 def peer(request: web.Request) -> str:
-    """Return the address of the other end, for the audit."""
-    return request.remote or ""
+    """Return the client's address, behind trusted proxies too, for the audit and the throttles."""
+    return peers.of(request).address
 
 
 def caller(request: web.Request) -> Caller:
     """Return who calls, from where and by what; a known device shows its cookie, a program a header."""
     client = "".join(c if c.isprintable() else "?" for c in request.headers.get("User-Agent", ""))
-    device = request.cookies.get(DEVICE_COOKIE, "") or request.headers.get("ScanSnap-Device", "")
+    device = request.cookies.get(peers.cookie(request, DEVICE_COOKIE), "") or request.headers.get("ScanSnap-Device", "")
     return Caller(peer(request), client, device if device.isascii() else "")  # ours is; bytes of others have no MAC
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from gateway.web import problems
+from gateway.web import problems, sockets
 from gateway.web.api.bodies import read, reply
 from gateway.web.route import Handler
 from gateway.work.admin import Admin, Issued
@@ -158,20 +158,9 @@ async def open_door(admin: Admin, runtime: Path) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        if _clear(door):
-            before = os.umask(0o177)
-            try:
-                await web.UnixSite(runner, str(door)).start()
-            finally:
-                os.umask(before)
+        with contextlib.suppress(FileNotFoundError):
+            await web.SockSite(runner, sockets.unix(door, 0o600)).start()
         yield
     finally:
         await runner.cleanup()
-        _clear(door)
-
-
-def _clear(door: Path) -> bool:
-    """Take away what a killed daemon left (we hold the lock on the state); False if there can be no door."""
-    with contextlib.suppress(OSError):
-        door.unlink(missing_ok=True)
-    return door.parent.is_dir()
+        sockets.clear(door)

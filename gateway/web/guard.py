@@ -8,16 +8,15 @@ from aiohttp import web
 
 from gateway.core.account import FRESH_PASSWORD_SPAN
 from gateway.core.model import Instant, Level, Session
-from gateway.web import context, origins, problems
-from gateway.web.context import MOMENT, SERVICES, TOKEN, VISITOR
-from gateway.web.hosts import host_allowed
+from gateway.web import context, entrance, origins, problems
+from gateway.web.context import MOMENT, TOKEN, VISITOR
+from gateway.web.pages import cookies
 from gateway.web.route import Face, Handler, Route, row_of
 from gateway.work.founding import Founding
 from gateway.work.outcomes import Denied
 from gateway.work.sessions import Visitor
 
 BODY_LIMIT_BYTES = 64 * 1024
-COOKIE = "sid"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -27,9 +26,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "scansnap-gateway",
-}
+}  # No Strict-Transport-Security: whoever lost trust in a CA that the gateway made itself must be able to come back.
 
-WRONG_HOST = Denied("host", "This gateway does not answer to that name. Add it to web.hosts in the settings.", 421)
 TOO_LARGE = Denied("too_large", "The request is too large: 64 KiB is the limit.", 413)
 CLOSED = Denied("closed", "This address is closed.", 403)
 SETUP = Denied("setup_required", "This gateway has no account yet. Set it up first.", 409)
@@ -85,9 +83,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def shape(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what needs no look at the session: other names, large bodies, other sites, other kinds of body."""
-    if not host_allowed(request.headers.get("Host"), request.app[SERVICES].settings.web.hosts):
-        return problems.render_for(request, WRONG_HOST)
+    """Refuse what needs no look at the session: other names, plain HTTP, large bodies, other sites and kinds."""
+    turned = entrance.refusal(request)
+    if turned is not None:
+        return turned
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
         return problems.render_for(request, TOO_LARGE)
     row = row_of(request)
@@ -118,7 +117,7 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 async def _recognise(request: web.Request, row: Route) -> None:
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookies.name(request))
     if row.face is not Face.PAGE:
         token = origins.bearer(request) or token
     if row.face is Face.STATIC or not token:

@@ -4,7 +4,7 @@ import hmac
 
 from aiohttp import web
 
-from gateway.web import problems
+from gateway.web import peers, problems
 from gateway.web.context import TOKEN, VISITOR
 from gateway.web.render import form_token
 from gateway.web.route import Face
@@ -45,7 +45,8 @@ def _same_site(request: web.Request, face: Face) -> bool:
         return True
     if site is not None:
         return site == "same-origin"
-    return origin is not None and origin.lower() == f"{request.scheme}://{request.headers.get('Host', '').lower()}"
+    peer = peers.of(request)
+    return origin is not None and origin.lower() == f"{peer.scheme}://{peer.hosts[-1].lower()}"
 
 
 def _body_refusal(request: web.Request, face: Face) -> Denied | None:

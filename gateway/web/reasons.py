@@ -21,6 +21,8 @@ REASONS: dict[str, Reason] = {
     "not_text": Reason(400, "A form is not text in UTF-8."),
     "idempotency_key_malformed": Reason(400, "An Idempotency-Key has 1 to 255 visible ASCII characters."),
     "closed": Reason(403, "Nobody may use this address."),
+    "proxy_unclear": Reason(400, "A trusted proxy does not say, or says in two ways, how the client reached it."),
+    "plain_http": Reason(403, "The request came over plain HTTP from elsewhere; https is needed."),
     "cross_site": Reason(403, "The request comes from another site than the gateway's own pages."),
     "form_token": Reason(403, "The form is of another session. Load the page again."),
     "unknown_path": Reason(404, "There is nothing at this address."),

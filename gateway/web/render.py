@@ -16,8 +16,8 @@ from gateway.web.context import MOMENT, TOKEN, VISITOR
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
 
 
-def environment() -> jinja2.Environment:
-    """Return the templates with the helpers they use."""
+def environment(*, own_authority: bool = False) -> jinja2.Environment:
+    """Return the templates with the helpers they use; some pages lead to what vouches for us if that is ours."""
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -25,7 +25,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(t=texts.text, counted=texts.counted)
+    env.globals.update(t=texts.text, counted=texts.counted, own_authority=own_authority)
     env.filters["utc"] = _utc
     env.filters["iso"] = _iso
     env.filters["client"] = client_name

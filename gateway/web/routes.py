@@ -9,7 +9,20 @@ from gateway.core.model import Level
 from gateway.web.api import openapi
 from gateway.web.api.table_account import ACCOUNT
 from gateway.web.api.table_things import THINGS
-from gateway.web.pages import account, destinations, files, fragments, life, main, paper, problems, setup, signin, units
+from gateway.web.pages import (
+    account,
+    destinations,
+    files,
+    fragments,
+    life,
+    main,
+    paper,
+    problems,
+    setup,
+    signin,
+    trust,
+    units,
+)
 from gateway.web.pages import recovery as page_recovery
 from gateway.web.route import (
     ANYONE,
@@ -56,12 +69,13 @@ def _part(path: str, handler: Handler) -> Route:
     return Route("GET", path, handler, SIGNED_IN, Face.SCRIPT)
 
 
-def _file(path: str) -> Route:
-    return Route("GET", path, files.show, ANYONE, Face.STATIC, before_setup=True)
+def _file(path: str, handler: Handler = files.show) -> Route:
+    return Route("GET", path, handler, ANYONE, Face.STATIC, before_setup=True)
 
 
 PAGES: tuple[Route, ...] = (
     _page("GET", "/problems/{name}", problems.show, ANYONE, before_setup=True),
+    _page("GET", "/trust", trust.show, ANYONE, while_locked=True, before_setup=True),
     _page("GET", "/setup", setup.show, ANYONE, before_setup=True),
     _page("POST", "/setup", setup.submit, ANYONE, before_setup=True, knocks=True),
     _page("GET", "/sign-in", signin.show, ANYONE),
@@ -139,7 +153,13 @@ PARTS: tuple[Route, ...] = (
     _part("/fragments/claims/{id}", fragments.claim),
 )
 
-ROUTES: tuple[Route, ...] = (*API, *PAGES, *PARTS, _file("/static/{name}"), _file("/favicon.ico"))
+FILES: tuple[Route, ...] = (
+    _file("/static/{name}"),
+    _file("/favicon.ico"),
+    _file("/ca.crt", trust.certificate),
+)
+
+ROUTES: tuple[Route, ...] = (*API, *PAGES, *PARTS, *FILES)
 
 
 def register(app: web.Application, table: tuple[Route, ...] = ROUTES) -> None:

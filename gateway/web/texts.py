@@ -200,6 +200,31 @@ TEXTS: dict[str, str] = {
     "disable.held.ack.missing": "Please confirm that you have seen how many scans are held.",
     "disable.submit": "Disable two-factor authentication",
     "message.home": "To the main screen",
+    "settings.trust.help": "Shows these pages without a warning on your phone",
+    "trust.title": "Trust this gateway",
+    "trust.lead": "The gateway made a certificate authority of its own, since no public one vouches for addresses in "
+    "a home. A device that trusts it shows these pages without a warning.",
+    "trust.step1": "Compare the fingerprint",
+    "trust.compare": "It must be the same as on the gateway's console, where the command scansnap-gateway trust "
+    "shows it (SHA-256):",
+    "trust.until": "Good until",
+    "trust.step2": "Install the certificate",
+    "trust.get": "Get the certificate",
+    "trust.iphone": "iPhone and iPad",
+    "trust.iphone.how": "Open the certificate in Safari and allow the profile. Install it in Settings, General, VPN & "
+    "Device Management. Then switch it on in Settings, General, About, Certificate Trust Settings.",
+    "trust.android": "Android",
+    "trust.android.how": "Settings, Security, More security settings, Encryption & credentials, Install a certificate, "
+    "CA certificate. Then choose the file.",
+    "trust.desk": "Computers",
+    "trust.desk.how": "Open the file and add it to the trusted root authorities. Firefox: Settings, Privacy & "
+    "Security, View Certificates, Authorities, Import.",
+    "trust.limits": "It can vouch for this gateway's names and for private addresses only, never for other sites.",
+    "trust.other": "On another device",
+    "trust.qr": "QR code of this page's address",
+    "trust.other.help": "The code leads to this page. After the # in its address stands the fingerprint.",
+    "trust.none": "This gateway has no certificate authority of its own: there is nothing to install.",
+    "trust.warned": "Does the browser warn about this page?",
     "noscript": "This page does not refresh by itself without scripts. Load it again to see what is new.",
 }
 

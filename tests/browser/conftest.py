@@ -17,6 +17,7 @@ from tests.web.conftest import House, open_house
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1280, "height": 800}}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 PATIENCE_MS = 20_000  # two cores, shared
 expect.set_options(timeout=PATIENCE_MS)
 EXPECTED = ("401", "403", "422", "409")  # a browser's console also tells of a form that was refused
@@ -78,8 +79,7 @@ async def windows(tmp_path: Path) -> AsyncIterator[Any]:
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(tmp_path / "house"))
         player = await stack.enter_async_context(async_playwright())
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-        browser = await player.chromium.launch(executable_path=chromium, args=flags)
+        browser = await player.chromium.launch(executable_path=chromium, args=FLAGS)
         stack.push_async_callback(browser.close)
 
         @asynccontextmanager

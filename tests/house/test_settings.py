@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Settings, SettingsError, load
+from gateway.settings import Settings, SettingsError, Web, check, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,16 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("port = 1", "port"),
         ("[web]\nport = 70000", "web.port"),
         ("[web]\nport = true", "web.port"),
-        ("[web]\naddress = '0.0.0.0'", "loopback"),
+        ("[web]\naddress = '0.0.0.0'\ntls = 'off'", "loopback"),
+        ("[web]\ntls = 'on'", "web.tls"),
+        ("[web]\ntls = 'given'", "web.certificate"),
+        ("[web]\nkey = '/k.pem'", "web.certificate"),
+        ("[web]\nplain_port = 80", "web.plain_port"),
+        ("[web]\ntls = 'own'\nplain_port = 8710", "web.plain_port"),
+        ("[web]\nsocket = 'web.sock'", "web.socket"),
+        ("[web]\nsocket = '/run/web.sock'\ntls = 'own'", "web.socket"),
+        ("[web]\nhosts = ['a b']", "web.hosts"),
+        ("[web]\nproxies = ['10.0.0.1/8']", "web.proxies"),
         ("[web]\naddress = 'here'", "web.address"),
         ("[registration]\npolicy = 'all'", "registration.policy"),
         ("[registration]\npolicy = 'serials'\nserials = ['AK7CC00700']", "registration.serials"),
@@ -61,3 +70,18 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"gone\.toml"):
         load(tmp_path / "gone.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("web", "secured"),
+    [
+        (Web(), "off"),
+        (Web(address="::1"), "off"),
+        (Web(address="0.0.0.0"), "own"),
+        (Web(address="192.168.1.2"), "own"),
+        (Web(address="0.0.0.0", socket="/run/web.sock"), "off"),
+        (Web(tls="own"), "own"),
+    ],
+)
+def test_whoever_can_be_reached_from_elsewhere_speaks_tls(web: Web, secured: str) -> None:
+    assert check(Settings(web=web)).web.secured == secured

@@ -16,6 +16,7 @@ STYLE = re.sub(r"/\*.*?\*/", "", (WEB / "static" / "style.css").read_text("utf-8
 
 SETTINGS = ("colour", "paper", "jpeg_quality", "brightness", "contrast")
 MANAGED = ("sessions", "recovery", "audit", "password", "email")
+DEVICES = ("iphone", "android", "desk")
 SWITCHES = ("duplex", "double_feed", "overscan", "on_paper")
 # Keys that a template puts together: its expression, and what it can become.
 BUILT = {
@@ -25,6 +26,8 @@ BUILT = {
     't("unit." ~ name ~ ".help")': {f"unit.{name}.help" for name in SWITCHES},
     't("manage." ~ name)': {f"manage.{name}" for name in MANAGED},
     't("manage." ~ name ~ ".help")': {f"manage.{name}.help" for name in MANAGED},
+    't("trust." ~ device)': {f"trust.{device}" for device in DEVICES},
+    't("trust." ~ device ~ ".how")': {f"trust.{device}.how" for device in DEVICES},
     't("sign_out." ~ where)': {"sign_out.everywhere", "sign_out.here"},
     't("sign_out." ~ where ~ ".help")': {"sign_out.everywhere.help", "sign_out.here.help"},
 }

@@ -12,7 +12,7 @@ from gateway.web.reasons import REASONS
 from gateway.web.route import Route
 
 # Before any row is looked at, or when something breaks.
-_ALWAYS = ("bad_request", "too_large", "expectation_failed", "host", "internal")
+_ALWAYS = ("bad_request", "proxy_unclear", "plain_http", "too_large", "expectation_failed", "host", "internal")
 _TOO_LOW = {Level.LP: "code_due", Level.LR: "replace_authenticator", Level.L1: "two_factor_needed"}
 _RETRY = {
     "Retry-After": {"description": "Seconds until it is worth another try", "schema": {"type": "integer"}},

@@ -124,4 +124,4 @@ async def disable(request: web.Request) -> web.Response:
     )
     if denied:
         return await _disable(request, denied.detail, denied.status)
-    return cookies.dismiss("/sign-in?done=disabled")
+    return cookies.dismiss(request, "/sign-in?done=disabled")

@@ -122,7 +122,7 @@ async def change_password(request: web.Request) -> web.Response:
     denied = await desk.change_password(session, form.get("old", ""), form.get("new", ""), caller=caller)
     if denied:
         return _change(request, "change_password.html", denied)
-    return cookies.dismiss("/sign-in?done=password_changed")
+    return cookies.dismiss(request, "/sign-in?done=password_changed")
 
 
 async def show_email(request: web.Request) -> web.Response:
@@ -135,7 +135,9 @@ async def change_email(request: web.Request) -> web.Response:
     form = await posted(request)
     session, caller = context.visitor(request).session, context.caller(request)
     denied = await context.services(request).account.change_email(session, form.get("email", ""), caller=caller)
-    return _change(request, "change_email.html", denied) if denied else cookies.dismiss("/sign-in?done=email_changed")
+    if denied:
+        return _change(request, "change_email.html", denied)
+    return cookies.dismiss(request, "/sign-in?done=email_changed")
 
 
 async def show_delete(request: web.Request) -> web.Response:
@@ -150,7 +152,7 @@ async def delete(request: web.Request) -> web.Response:
     denied = await context.services(request).account.delete(session, form.get("email", ""), caller=caller)
     if denied:
         return _change(request, "delete_account.html", denied)
-    return cookies.dismiss("/sign-in?done=deletion_began")
+    return cookies.dismiss(request, "/sign-in?done=deletion_began")
 
 
 async def keep(request: web.Request) -> web.Response:

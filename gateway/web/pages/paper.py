@@ -17,7 +17,7 @@ def handed_out(request: web.Request, grant: Grant, *, title: str, following: str
     """Show the paper that came into being with a session, and give the browser that session."""
     assert grant.paper is not None  # noqa: S101 - asked for by those who have one
     request[VISITOR], request[TOKEN] = Visitor(grant.session, grant.account, locked=False), grant.token
-    return cookies.keep(shown(request, grant.paper, title=title, following=following), grant)
+    return cookies.keep(request, shown(request, grant.paper, title=title, following=following), grant)
 
 
 def shown(request: web.Request, paper: Paper, *, title: str, following: str) -> web.Response:

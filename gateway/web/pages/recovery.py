@@ -25,7 +25,7 @@ def _outcome(request: web.Request, template: str, form: Mapping[str, str], outco
         return _form(request, template, form, outcome.detail, outcome.status)
     if outcome.paper is not None:
         return paper.handed_out(request, outcome, title="paper.title")
-    return cookies.admit(outcome, "/sign-in/code" if outcome.session.level is Level.LP else "/")
+    return cookies.admit(request, outcome, "/sign-in/code" if outcome.session.level is Level.LP else "/")
 
 
 async def show_rescue(request: web.Request) -> web.Response:
@@ -103,7 +103,7 @@ async def sign_in_code(request: web.Request) -> web.Response:
     session, caller = context.visitor(request).session, context.caller(request)
     outcome = await context.services(request).signin.sign_in_code(session, form.get("code", ""), caller=caller)
     if not isinstance(outcome, Denied):
-        return cookies.admit(outcome, "/account/authenticator")
+        return cookies.admit(request, outcome, "/account/authenticator")
     if outcome is PAPER_ALONE:
         return render.page(
             request,

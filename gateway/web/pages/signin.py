@@ -46,7 +46,8 @@ async def submit(request: web.Request) -> web.Response:
     if isinstance(grant, Denied):
         return _form(request, following=following, email=email, error=grant.detail, status=grant.status)
     code_due = grant.session.level is Level.LP
-    return cookies.admit(grant, f"/sign-in/code?{urlencode({'next': following})}" if code_due else following)
+    there = f"/sign-in/code?{urlencode({'next': following})}" if code_due else following
+    return cookies.admit(request, grant, there)
 
 
 def _code_form(
@@ -82,7 +83,9 @@ async def submit_code(request: web.Request) -> web.Response:
     grant = await signin.code(session, code, window_h=window_h, caller=context.caller(request))
     if not isinstance(grant, Denied):
         handed = grant.paper is not None  # the code completed the reset of a forgotten password
-        return paper.handed_out(request, grant, title="paper.title") if handed else cookies.admit(grant, following)
+        if handed:
+            return paper.handed_out(request, grant, title="paper.title")
+        return cookies.admit(request, grant, following)
     if grant.reason in ("too_many_misses", "code_not_due"):
         return _form(request, following=following, error=grant.detail, status=grant.status)
     return _code_form(request, following=following, window_h=window_h, error=grant.detail, status=grant.status)
@@ -98,4 +101,4 @@ async def submit_sign_out(request: web.Request) -> web.Response:
     everywhere = (await posted(request)).get("where") != "here"
     session = context.visitor(request).session
     await context.services(request).sessions.sign_out(session, everywhere=everywhere, caller=context.caller(request))
-    return cookies.dismiss("/sign-in?done=signed_out")
+    return cookies.dismiss(request, "/sign-in?done=signed_out")
