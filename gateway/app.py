@@ -56,6 +56,7 @@ from gateway.work.lasting import lasting
 from gateway.work.outbox import Outbox
 from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
+from gateway.work.reading import Reading
 from gateway.work.recovery import Recovery
 from gateway.work.render import Renderer
 from gateway.work.repeats import Repeats
@@ -282,10 +283,11 @@ def _wire(
         own_ports=settings.web.ports,
     )
     ports = Ports(store=store, device=device, guard=guard, settings=settings.destinations)
+    renderer = Renderer(store=store, spool=spool, device=device, keyring=keyring, worker=Worker())
     outbox = Outbox(
         clock=clock,
         store=store,
-        renderer=Renderer(store=store, spool=spool, device=device, keyring=keyring, worker=Worker()),
+        renderer=renderer,
         gatekeeper=gatekeeper,
         ports=ports,
         hub=hub,
@@ -309,6 +311,9 @@ def _wire(
         gatekeeper=gatekeeper,
         hub=hub,
     )
+    reading = Reading(
+        clock=clock, store=store, spool=spool, keyring=keyring, renderer=renderer, worker=Worker(), hub=hub
+    )
     services = Services(
         clock=clock,
         settings=settings,
@@ -329,6 +334,7 @@ def _wire(
         intake=intake,
         outbox=outbox,
         catalogue=catalogue,
+        reading=reading,
         repeats=Repeats(clock=clock, store=store, device=device),
         hub=hub,
     )

@@ -68,6 +68,8 @@ def confine(memory_bytes: int = MEMORY_BYTES, cpu_s: int = CPU_S) -> None:
 
 def encode(request: dict[str, Any], page: BinaryIO) -> tuple[dict[str, Any], bytes]:
     """Return what came out ("as-is" without bytes: the page is what is wanted already), and the bytes; PageError."""
+    if request["target"] == "picture":
+        return _for_browsers(_picture(request, page), request["quality"])
     if request["source"] == "jpeg":
         image, wanted = _from_jpeg(page.read(), request["target"])
     else:
@@ -75,6 +77,27 @@ def encode(request: dict[str, Any], page: BinaryIO) -> tuple[dict[str, Any], byt
     if image is None:
         return {"coding": "as-is", "byte_count": 0}, b""
     coding, data = _ENCODERS[wanted](image, request["quality"])
+    return {"coding": coding, "width_px": image.width, "height_px": image.height, "byte_count": len(data)}, data
+
+
+def _picture(request: dict[str, Any], page: BinaryIO) -> Image.Image:
+    """Return the page as it was sent, no side longer than `longest_px` (0: as large as it is)."""
+    longest_px = request["longest_px"]
+    if request["source"] == "jpeg":
+        data = page.read()
+        sent = _opened(data).mode
+        image = _decoded(data, sent if sent == "L" else "RGB", at_least_px=longest_px)
+    else:
+        image = _rows(request, page)
+    if longest_px:
+        image = image.convert("L") if image.mode == "1" else image
+        image.thumbnail((longest_px, longest_px))
+    return image
+
+
+def _for_browsers(image: Image.Image, quality: int) -> tuple[dict[str, Any], bytes]:
+    """Encode as JPEG; black and white as PNG (RFC 2083), for no browser reads CCITT."""
+    coding, data = ("png", _png(image)) if image.mode == "1" else ("jpeg", _jpeg(image, quality))
     return {"coding": coding, "width_px": image.width, "height_px": image.height, "byte_count": len(data)}, data
 
 
@@ -116,10 +139,11 @@ def _opened(data: bytes) -> JpegImagePlugin.JpegImageFile:
     return image
 
 
-def _decoded(data: bytes, mode: str, *, reduced: bool = False) -> Image.Image:
+def _decoded(data: bytes, mode: str, *, reduced: bool = False, at_least_px: int = 0) -> Image.Image:
     """Decode a JPEG; colour is never unfolded for "L", nor the whole picture where a reduced one will do."""
     image = _opened(data)
-    image.draft(mode, (max(1, image.width // _REDUCED), max(1, image.height // _REDUCED)) if reduced else None)
+    smaller = (max(1, image.width // _REDUCED), max(1, image.height // _REDUCED)) if reduced else None
+    image.draft(mode, (at_least_px, at_least_px) if at_least_px else smaller)
     try:
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
@@ -180,6 +204,12 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
     """Encode as a baseline JPEG (ITU-T T.81) without metadata."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=quality, subsampling="4:2:0")
+    return out.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
     return out.getvalue()
 
 

@@ -21,6 +21,8 @@ _PROGRAM = Path(__file__).with_name("encoder.py")
 _MOST_OUT_BYTES = 256 * 1024 * 1024  # a page of 200 Mpx as JPEG
 _LINE_BYTES = 4096
 _CHUNK_BYTES = 256 * 1024
+_PICTURES = {"jpeg": "image/jpeg", "png": "image/png"}
+_CODINGS = frozenset({*Coding, "as-is"})
 _SOURCES = {Layout.LINEART: "lineart", Layout.GRAY: "gray", Layout.RGB: "rgb", Layout.BGR: "bgr"}
 
 
@@ -33,6 +35,16 @@ class Encoded:
     """One encoded page."""
 
     coding: Coding
+    width_px: int
+    height_px: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One page as browsers show it."""
+
+    media_type: str
     width_px: int
     height_px: int
     data: bytes
@@ -76,22 +88,45 @@ class Worker:
         A page is never given more than it was sent with: gray stays gray where colour is wanted, and lineart lineart.
         EncodeError; what `page` raises comes out. The child is gone when this returns, whatever happened.
         """
+        asked: dict[str, object] = {"target": target, "quality": quality}
+        answer, data = await self._ask(page, media_type, height_px, asked, _CODINGS)
+        if answer.coding == "as-is":
+            return None
+        return Encoded(Coding(answer.coding), answer.width_px, answer.height_px, data)
+
+    async def picture(
+        self, page: AsyncIterator[bytes], *, media_type: str, height_px: int, longest_px: int = 0, quality: int = 80
+    ) -> Picture:
+        """Return a page as browsers show it: as it was sent, no side longer than `longest_px` (0: as large as it is).
+
+        EncodeError, as with `encode`.
+        """
+        asked: dict[str, object] = {"target": "picture", "quality": quality, "longest_px": longest_px}
+        answer, data = await self._ask(page, media_type, height_px, asked, frozenset(_PICTURES))
+        return Picture(_PICTURES[answer.coding], answer.width_px, answer.height_px, data)
+
+    async def _ask(
+        self,
+        page: AsyncIterator[bytes],
+        media_type: str,
+        height_px: int,
+        asked: dict[str, object],
+        codings: frozenset[str],
+    ) -> tuple[_Answer, bytes]:
         async with self._slots, _closing(page):
             try:
                 async with asyncio.timeout(self._limits.wall_s) as patience:
                     head, rest = await _headed(page) if media_type == MEDIA_TYPE else (b"", b"")
-                    request = _request(head, height_px) | {
-                        "target": target,
-                        "quality": quality,
-                        "memory_bytes": self._limits.memory_bytes,
-                        "cpu_s": self._limits.cpu_s,
-                    }
+                    request = asked | _request(head, height_px) | self._bounds()
                     async with _child(request) as (stdin, stdout):
-                        return await _converse(_feed(stdin, rest, page), _receive(stdout))
+                        return await _converse(_feed(stdin, rest, page), _receive(stdout, codings))
             except TimeoutError:
                 if not patience.expired():  # the page's own
                     raise
                 raise EncodeError("a page took too long to encode") from None
+
+    def _bounds(self) -> dict[str, object]:
+        return {"memory_bytes": self._limits.memory_bytes, "cpu_s": self._limits.cpu_s}
 
 
 @asynccontextmanager
@@ -159,7 +194,9 @@ async def _child(request: dict[str, object]) -> AsyncIterator[tuple[asyncio.Stre
         await child.wait()
 
 
-async def _converse(feed: Coroutine[Any, Any, None], receive: Coroutine[Any, Any, Encoded | None]) -> Encoded | None:
+async def _converse(
+    feed: Coroutine[Any, Any, None], receive: Coroutine[Any, Any, tuple[_Answer, bytes]]
+) -> tuple[_Answer, bytes]:
     """Write the page and read the answer at once; where the page fails, its error and not the child's."""
     feeding, receiving = asyncio.ensure_future(feed), asyncio.ensure_future(receive)
     try:
@@ -185,9 +222,9 @@ async def _feed(pipe: asyncio.StreamWriter, rest: bytes, page: AsyncIterator[byt
     pipe.close()
 
 
-async def _receive(pipe: asyncio.StreamReader) -> Encoded | None:
+async def _receive(pipe: asyncio.StreamReader, codings: frozenset[str]) -> tuple[_Answer, bytes]:
     """Read the answer and the image; EncodeError for an error, and for everything that is not a whole image."""
-    answer = await _answer(pipe)
+    answer = await _answer(pipe, codings)
     data = bytearray()
     while chunk := await pipe.read(_CHUNK_BYTES):
         data += chunk
@@ -195,12 +232,10 @@ async def _receive(pipe: asyncio.StreamReader) -> Encoded | None:
             break
     if len(data) != answer.byte_count:
         raise EncodeError("a page cannot be encoded: its decoder died, or talks nonsense")
-    if answer.coding == "as-is":
-        return None
-    return Encoded(Coding(answer.coding), answer.width_px, answer.height_px, bytes(data))
+    return answer, bytes(data)
 
 
-async def _answer(pipe: asyncio.StreamReader) -> _Answer:
+async def _answer(pipe: asyncio.StreamReader, codings: frozenset[str]) -> _Answer:
     try:
         line = await pipe.readline()
         answer = msgspec.json.decode(line, type=_Answer)
@@ -210,12 +245,12 @@ async def _answer(pipe: asyncio.StreamReader) -> _Answer:
         raise EncodeError(answer.error)
     if answer.byte_count > _MOST_OUT_BYTES:
         raise EncodeError("a page became too large")
-    if not _makes_sense(answer):
+    if not _makes_sense(answer, codings):
         raise EncodeError("a page cannot be encoded: its decoder talks nonsense")
     return answer
 
 
-def _makes_sense(answer: _Answer) -> bool:
+def _makes_sense(answer: _Answer, codings: frozenset[str]) -> bool:
     if answer.coding == "as-is":
-        return answer.byte_count == 0
-    return answer.coding in set(Coding) and min(answer.width_px, answer.height_px, answer.byte_count) > 0
+        return answer.coding in codings and answer.byte_count == 0
+    return answer.coding in codings and min(answer.width_px, answer.height_px, answer.byte_count) > 0

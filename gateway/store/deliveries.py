@@ -62,12 +62,14 @@ class Deliveries:
             return tuple(_delivery(row) for row in await connection.execute(query))
 
     async def plan(self, planned: tuple[Delivery, ...]) -> None:
-        """Add deliveries that are not there yet."""
+        """Add deliveries that are not there yet; none for a scan that was deleted meanwhile."""
         async with self._engine.begin() as connection:
             known = select(deliveries.c.id).where(deliveries.c.id.in_([d.id for d in planned]))
             there = set((await connection.execute(known)).scalars())
+            kept = select(scans.c.id).where(scans.c.id.in_([d.scan for d in planned]))
+            scans_there = set((await connection.execute(kept)).scalars())
             for delivery in planned:
-                if delivery.id not in there:
+                if delivery.id not in there and delivery.scan in scans_there:
                     row = {name: getattr(delivery, name) for name in Delivery.__slots__}
                     await connection.execute(insert(deliveries).values(row))
 

@@ -1,6 +1,5 @@
 """Scans and the manifest rows of their sealed pages."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -102,13 +101,6 @@ class Scans:
         """Return a scan's pages: by sheet, front before back."""
         query = select(pages).where(pages.c.scan == scan).order_by(pages.c.number, _SIDES)
         return tuple(_page(row) for row in await self._rows(query))
-
-    async def first_pages(self, some: Sequence[ScanId]) -> tuple[PageFile, ...]:
-        """Return the first page of each of some scans; of those without pages none."""
-        turn = func.row_number().over(partition_by=pages.c.scan, order_by=(pages.c.number, _SIDES)).label("turn")
-        turns = select(pages, turn).where(pages.c.scan.in_(some)).subquery()
-        columns = [column for column in turns.c if column.name != "turn"]
-        return tuple(_page(row) for row in await self._rows(select(*columns).where(turns.c.turn == 1)))
 
     async def has_page_path(self, path: str) -> bool:
         """Tell whether a sealed file has a row."""

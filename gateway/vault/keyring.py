@@ -1,8 +1,12 @@
-"""Open identities, in memory, bound to live sessions. No method gives one out: pages are opened here, with a Permit."""
+"""Open identities, in memory, bound to live sessions. No method gives one out: pages are opened here.
+
+They are opened with a Permit, to be delivered, or on the strength of a session of one's own, to be looked at.
+"""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.core.gate import Permit
@@ -10,6 +14,7 @@ from gateway.core.model import AccountId, SessionId
 from gateway.vault.seal import BrokenSeal, unseal
 
 AHEAD = 4  # chunks of 64 KiB between the opening thread and whoever takes them
+READERS = 8  # threads of their own for those who look: a browser that takes nothing holds up no delivery
 
 
 class NotOpen(Exception):
@@ -22,6 +27,12 @@ class Keyring:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._identities: dict[SessionId, tuple[AccountId, str]] = {}
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
+        self._also: list[Callable[[SessionId], None]] = []
+
+    def when_dropped(self, also: Callable[[SessionId], None]) -> None:
+        """Call this too whenever a session's keys are forgotten: for what was made with them."""
+        self._also.append(also)
 
     def admit(self, account: AccountId, session: SessionId, identity: str) -> None:
         """Hold an identity for as long as the session lives."""
@@ -32,28 +43,45 @@ class Keyring:
         """Forget what one session held; streams on its strength stop at the next chunk."""
         with self._lock:
             self._identities.pop(session, None)
+        for also in self._also:
+            also(session)
 
     def open_sessions(self, account: AccountId) -> frozenset[SessionId]:
         """Return the sessions that hold this account's identity."""
         with self._lock:
             return frozenset(s for s, (owner, _) in self._identities.items() if owner == account)
 
+    def holds(self, session: SessionId) -> bool:
+        """Tell whether a session holds an identity."""
+        with self._lock:
+            return session in self._identities
+
     def _identity(self, session: SessionId, account: AccountId) -> str:
         with self._lock:
             owner, identity = self._identities.get(session, (None, ""))
         if owner != account:
-            raise NotOpen("the session that permitted this holds the keys no more")
+            raise NotOpen("the session that this stands on holds the keys no more")
         return identity
 
-    async def stream(self, permit: Permit, account: AccountId, path: Path) -> AsyncIterator[bytes]:
-        """Open one sealed page, chunk by chunk; NotOpen as soon as the session is gone, BrokenSeal."""
-        identity = self._identity(permit.session, account)
-        hose = _Hose(asyncio.get_running_loop())
-        opening = asyncio.ensure_future(asyncio.to_thread(_open, path, hose, identity))
+    def stream(self, permit: Permit, account: AccountId, path: Path) -> AsyncIterator[bytes]:
+        """Open one sealed page to deliver it; NotOpen as soon as the permit's session is gone, BrokenSeal."""
+        return self._pour(permit.session, account, path, None)
+
+    def read(self, session: SessionId, account: AccountId, path: Path) -> AsyncIterator[bytes]:
+        """Open one sealed page for the owner's own eyes; NotOpen as soon as the session is gone, BrokenSeal."""
+        return self._pour(session, account, path, self._readers)
+
+    async def _pour(
+        self, session: SessionId, account: AccountId, path: Path, threads: ThreadPoolExecutor | None
+    ) -> AsyncIterator[bytes]:
+        identity = self._identity(session, account)
+        loop = asyncio.get_running_loop()
+        hose = _Hose(loop)
+        opening = loop.run_in_executor(threads, _open, path, hose, identity)
         del identity
         try:
             while (chunk := await hose.get()) is not None:
-                self._identity(permit.session, account)
+                self._identity(session, account)
                 yield chunk
             await opening
         finally:

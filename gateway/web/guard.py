@@ -18,8 +18,9 @@ from gateway.work.sessions import Visitor
 
 BODY_LIMIT_BYTES = 64 * 1024
 
+_POLICY = "Content-Security-Policy"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    _POLICY: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -63,7 +64,8 @@ DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the security headers on a response of any status; what is not a static file is not stored anywhere."""
-    response.headers.update(HEADERS)
+    policy = response.headers.get(_POLICY, HEADERS[_POLICY])  # of what leaves as a file a stricter one
+    response.headers.update(HEADERS | {_POLICY: policy})
     response.headers.setdefault("Cache-Control", "no-store")
 
 

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.core.model import Level
+from gateway.web import copies
 from gateway.web.api import openapi
 from gateway.web.api.table_account import ACCOUNT
 from gateway.web.api.table_things import THINGS
@@ -18,6 +19,7 @@ from gateway.web.pages import (
     main,
     paper,
     problems,
+    scans,
     setup,
     signin,
     trust,
@@ -95,6 +97,11 @@ PAGES: tuple[Route, ...] = (
     _page("GET", "/sign-out", signin.show_sign_out, WITH_PASSWORD, while_locked=True),
     _page("POST", "/sign-out", signin.submit_sign_out, WITH_PASSWORD, while_locked=True),
     _page("GET", "/", main.show, SIGNED_IN),
+    _page("GET", "/scans/{id}", scans.show, SIGNED_IN),
+    _page("GET", "/scans/{id}/pages/{page}", copies.page, VERIFIED, fresh=True),
+    _page("GET", "/scans/{id}/document", copies.document, VERIFIED, fresh=True),
+    _page("GET", "/scans/{id}/delete", scans.ask_delete, SIGNED_IN, fresh=True),
+    _page("POST", "/scans/{id}/delete", scans.delete, SIGNED_IN, fresh=True),
     _page("POST", "/scans/{id}/finish", main.finish_scan, SIGNED_IN),
     _page("POST", "/deliveries/{id}/retry", main.retry, SIGNED_IN),
     _page("GET", "/settings", main.settings, SIGNED_IN),
@@ -147,6 +154,7 @@ PAGES: tuple[Route, ...] = (
 PARTS: tuple[Route, ...] = (
     _part("/fragments/units", fragments.units),
     _part("/fragments/scans", fragments.scans),
+    _part("/fragments/scans/{id}", fragments.scan),
     _part("/fragments/forwarding", fragments.forwarding),
     _part("/fragments/account", fragments.account),
     _part("/fragments/found", fragments.found),

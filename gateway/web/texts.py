@@ -199,6 +199,22 @@ TEXTS: dict[str, str] = {
     "disable.held.ack": "I understand that what is held stays held.",
     "disable.held.ack.missing": "Please confirm that you have seen how many scans are held.",
     "disable.submit": "Disable two-factor authentication",
+    "scan.pages": "Pages",
+    "scan.page": "Page {number}: sheet {sheet}, {side}",
+    "scan.download": "Download as PDF",
+    "scan.download.help": "Also a single page: choose it. Asks for password and code again unless you gave them within "
+    "the last 10 minutes.",
+    "scan.sealed": "{pages}, sealed",
+    "scan.sealed.help": "Sign in with password and authentication code to see them.",
+    "scan.none": "No page has arrived yet.",
+    "scan.went": "Where it went",
+    "scan.went.nowhere": "Nowhere yet.",
+    "scan.delete": "Delete",
+    "scan.delete.title": "Delete this scan?",
+    "scan.delete.delivered": "The gateway's own copy goes. What was delivered stays where it is.",
+    "scan.delete.lost": "It has not been delivered everywhere. The gateway's copy may be the only one.",
+    "scan.delete.final": "Nobody can bring it back.",
+    "scan.delete.submit": "Delete the scan",
     "message.home": "To the main screen",
     "settings.trust.help": "Shows these pages without a warning on your phone",
     "trust.title": "Trust this gateway",
@@ -238,6 +254,7 @@ COUNTED: dict[str, tuple[str, str]] = {
 NOTICES: dict[str, str] = {
     **account_texts.NOTICES,
     "scan": "The scanner was asked to scan.",
+    "scan_deleted": "The scan is deleted.",
     "renamed": "The scanner has its new name.",
     "configured": "Saved. It holds from the next scan on.",
     "unit_removed": "The scanner was removed.",
@@ -299,6 +316,8 @@ SCAN_CHOICES: dict[str, dict[str, str]] = {
         "7": "7, finest",
     },
 }
+
+SIDES: dict[str, str] = {"front": "front", "back": "back"}
 
 SCAN_OUTCOMES: dict[str, str] = {
     "receiving": "Scanning",

@@ -15,6 +15,7 @@ from gateway.work.founding import Founding
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.outbox import Outbox
+from gateway.work.reading import Reading
 from gateway.work.recovery import Recovery
 from gateway.work.repeats import Repeats
 from gateway.work.sessions import Sessions
@@ -48,5 +49,6 @@ class Services:
     intake: Intake
     outbox: Outbox
     catalogue: Catalogue
+    reading: Reading
     repeats: Repeats
     hub: Hub

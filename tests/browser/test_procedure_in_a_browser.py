@@ -262,3 +262,53 @@ async def test_the_narrowest_phone_scrolls_no_page_sideways(windows: Any) -> Non
         for path in ("/", "/units/add", unit, "/destinations", "/destinations/add/webdav", "/account"):
             await screen.open(path)
             await screen.keep("narrow" + path.replace("/", "-").replace(house.unit_id, "unit"))
+
+
+@pytest.mark.parametrize(("kind", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone", "desk"])
+async def test_a_scan_is_looked_at_and_downloaded(windows: Any, kind: Any, scheme: str) -> None:
+    house, window = windows
+    await house.set_up()
+    await house.register()
+    await house.enable()
+    await house.scan(2)
+    async with window(kind, scheme) as screen:
+        await screen.open("/sign-in")
+        await screen.fill(email=EMAIL, password=PASSWORD)
+        await screen.button("Sign in").click()
+        await screen.fill(code=house.code())
+        await screen.button("Sign in").click()
+        await loaded(screen, 1)
+        await screen.keep("main-thumbnails")
+        await screen.page.locator(".facts a").click()
+        await loaded(screen, 4)
+        await screen.keep("scan")
+        await house.add_folder()
+        await expect(screen.page.locator(".badge.delivered").first).to_be_visible()
+        await loaded(screen, 4)
+        await screen.keep("scan-delivered")
+        async with screen.page.expect_download() as download:
+            await screen.link("Download as PDF").click()
+        path = await (await download.value).path()
+        assert path.read_bytes().startswith(b"%PDF-")
+        await screen.link("Delete").click()
+        await screen.keep("scan-delete")
+        await screen.button("Delete the scan").click()
+        await expect(screen.page.get_by_text("The scan is deleted.")).to_be_visible()
+        await house.disable(held=0)
+        await house.scan(1)
+        await screen.open("/sign-in")
+        await screen.fill(email=EMAIL, password=PASSWORD)
+        await screen.button("Sign in").click()
+        await screen.page.locator(".facts a").click()
+        await screen.keep("scan-sealed")
+
+
+async def loaded(screen: Screen, count: int) -> None:
+    """Wait until so many pictures are there, each with something in it."""
+    await expect(screen.page.locator("img")).to_have_count(count)
+    for number in range(count):
+        image = screen.page.locator("img").nth(number)
+        await image.scroll_into_view_if_needed()
+        await screen.page.wait_for_function(
+            "it => it.complete && it.naturalWidth > 0", arg=await image.element_handle()
+        )

@@ -46,6 +46,17 @@ def test_sealed_pages_are_opened_only_for_the_documents_of_the_outbox() -> None:
     assert users == {"gateway/work/outbox.py"}
 
 
+def test_sealed_pages_are_opened_for_eyes_in_one_room_with_the_keys_of_the_session_that_asks() -> None:
+    found = [
+        (where, ast.unparse(node.args[0]))
+        for where, node, name in calls("gateway")
+        if name == "read" and "keyring" in ast.unparse(node.func).lower()
+    ]
+    assert found == [("gateway/work/reading.py", "session.id")]
+    users = {where for where, node, name in calls("gateway") if name == "assembled"}
+    assert users == {"gateway/work/reading.py", "gateway/work/render.py"}
+
+
 def test_nothing_outside_the_vault_unseals_pages() -> None:
     users = {where for where, node, name in calls("gateway") if ast.unparse(node.func) in ("seal.unseal", "decrypt_io")}
     assert {w.split("/")[1] for w in users} <= {"vault"}

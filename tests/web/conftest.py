@@ -210,17 +210,20 @@ class House:
 
     async def scan(self, sheets: int = 1) -> None:
         """Load and press, then wait until the feeder ran empty and the pages are stored."""
-        before = len(self.unit.delivered)
+        sent, had = len(self.unit.delivered), await self._pages()
         self.unit.load(sheets)  # a unit with paper is polled more often
         await self.polled()
         self.unit.press()
 
         async def stored() -> bool:
-            rows = await self.daemon.services.store.scans.in_state(*AT_REST)
-            sides = len(self.unit.delivered)
-            return sides >= before + 2 * sheets and sum(r.page_count for r in rows) >= sides
+            new = len(self.unit.delivered) - sent
+            return new >= 2 * sheets and await self._pages() >= had + new
 
         await until("the scan", stored)
+
+    async def _pages(self) -> int:
+        rows = await self.daemon.services.store.scans.in_state(*AT_REST)
+        return sum(row.page_count for row in rows)
 
     def left(self) -> int:
         """Return the bytes that any destination has seen."""

@@ -62,9 +62,10 @@ def undocumented(method: str, path: str, status: int, media_type: str, content: 
     media = said.get("content", {})
     if not media:
         return f"{status} has a body" if content else ""
-    if media_type not in media:
+    ranged = media_type.partition("/")[0] + "/*"
+    if not {media_type, ranged} & set(media):
         return f"{media_type} is not one of {set(media)}"
-    schema = media[media_type].get("schema")
+    schema = media.get(media_type, {}).get("schema")
     if schema is None:
         return ""
     return "; ".join(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.web import copies
 from gateway.web.routes import PAGES
 from tests.web.browser import Browser, Page
 from tests.web.conftest import EMAIL, PASSWORD, House
@@ -10,7 +11,7 @@ from tests.web.journey import another, delivered, give_password, sign_out
 
 HOSTILE_UNIT = "<script>alert(1)</script>"
 HOSTILE_DESTINATION = '"><img src=x onerror=alert(1)>'
-SHOWN = [row for row in PAGES if row.method == "GET"]
+SHOWN = [row for row in PAGES if row.method == "GET" and row.handler not in (copies.document, copies.page)]
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Gallery:
     unit: str = ""
     claim: str = ""
     destination: str = ""
+    scan: str = ""
 
     def keep(self, name: str) -> None:
         self.pages[name] = self.person.now
@@ -30,8 +32,9 @@ class Gallery:
     def address(self, row: Any) -> str:
         """Return a row's path with ids that exist."""
         one = {"units": self.unit, "claims": self.claim, "fragments": self.claim, "destinations": self.destination}
-        first = row.path.split("/")[1]
-        path = str(row.path).replace("{kind}", "webdav").replace("{name}", "locked")
+        one |= {"scans": self.scan}
+        first = "scans" if "/scans/" in row.path else row.path.split("/")[1]
+        path = str(row.path).replace("{kind}", "webdav").replace("{name}", "locked").replace("{page}", "1")
         return path.replace("{id}", one.get(first, "x"))
 
 
@@ -127,6 +130,9 @@ async def _destinations_and_scans(gallery: Gallery) -> None:
     )
     await delivered(person, 1)
     gallery.keep("main screen, delivered")
+    [gallery.scan] = {
+        a.attrs["href"].split("/")[2] for a in person.now.tree.all("a") if a.attrs["href"].startswith("/scans/")
+    }
     await sign_out(person)
     gallery.keep("signed out")
     await give_password(person)

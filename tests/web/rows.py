@@ -23,7 +23,13 @@ def names(rows: Iterable[Any]) -> list[str]:
 
 def address(row: Any, one: str = "x") -> str:
     """Return a row's path with its placeholders filled."""
-    return str(row.path).replace("{id}", one).replace("{kind}", "folder").replace("{name}", "style.css")
+    return (
+        str(row.path)
+        .replace("{id}", one)
+        .replace("{kind}", "folder")
+        .replace("{page}", "1")
+        .replace("{name}", "style.css")
+    )
 
 
 def owned(house: House) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.core.model import Destination, Receipt, Session
+from gateway.core.model import Destination, PageFile, Receipt, Session
 from gateway.store.audit import AuditRow
 from gateway.store.devices import Device
 from gateway.web.api.settings import Abilities, ScanSettings
@@ -223,6 +223,25 @@ class ScanAnswer(Struct):
     deliveries: list[DeliveryAnswer]
 
 
+class PageAnswer(Struct):
+    """One side of a sheet that was kept; its place in the list, from 1, is its page in the document."""
+
+    sheet: int
+    side: str
+    media_type: str
+    width_px: int
+    height_px: int
+    resolution_dpi: int
+    byte_count: int
+
+
+class PageList(Struct):
+    """A scan's pages. `opens`: this session may open them."""
+
+    items: list[PageAnswer]
+    opens: bool
+
+
 class SessionList(Struct):
     """The account's live sessions, the newest first."""
 
@@ -265,6 +284,12 @@ class ScanList(Struct):
 
     items: list[ScanAnswer]
     next: str | None
+
+
+def page(row: PageFile) -> PageAnswer:
+    """Return what is known of a page."""
+    size = (row.width_px, row.height_px, row.resolution_dpi, row.byte_count)
+    return PageAnswer(row.number, row.side, row.media_type, *size)
 
 
 def session(grant: Grant) -> SessionAnswer:

@@ -17,6 +17,8 @@ PREFIX = "/api/v1"
 DOCUMENT = web.AppKey("document", bytes)
 """The description as JSON, made once."""
 ID = "^[0-9a-f]{32}$"
+_INSIDE = {"page": {"type": "integer", "minimum": 1, "maximum": 999_999}}  # what is no id in a path
+_ID = {"type": "string", "pattern": ID}
 _REF = "#/components/schemas/{name}"
 _ABOUT = (
     "Every refusal is problem JSON (RFC 9457); its `type` is stable and leads to a page with its meaning. "
@@ -96,7 +98,7 @@ def _header(help: str, values: list[str] | None = None) -> dict[str, Any]:
 
 def _parameters(row: Route) -> list[dict[str, Any]]:
     inside = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": ID}}
+        {"name": name, "in": "path", "required": True, "schema": _INSIDE.get(name, _ID)}
         for name in re.findall(r"{(\w+)}", row.path)
     ]
     asked = [

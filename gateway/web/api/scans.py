@@ -6,7 +6,7 @@ from gateway.core.model import DeliveryId, ScanId
 from gateway.web import context, problems
 from gateway.web.api import answers, queries
 from gateway.web.api.bodies import done, reply
-from gateway.work.outcomes import NOT_FOUND
+from gateway.work.outcomes import NOT_FOUND, Denied
 
 
 async def list_scans(request: web.Request) -> web.Response:
@@ -25,6 +25,22 @@ async def get_scan(request: web.Request) -> web.Response:
     account = context.visitor(request).account.id
     row = await context.services(request).catalogue.scan(account, ScanId(request.match_info["id"]))
     return reply(answers.scan(row)) if row else problems.response(NOT_FOUND)
+
+
+async def list_pages(request: web.Request) -> web.Response:
+    """List a scan's pages in the order of its document, and tell whether this session may open them."""
+    rooms, visitor = context.services(request), context.visitor(request)
+    rows = await rooms.reading.pages(visitor.account.id, ScanId(request.match_info["id"]))
+    if isinstance(rows, Denied):
+        return problems.response(rows)
+    return reply(answers.PageList([answers.page(row) for row in rows], rooms.reading.opens(visitor.session)))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete a scan with its pages, delivered or not; what destinations have stays there."""
+    account, scan_id = context.visitor(request).account.id, ScanId(request.match_info["id"])
+    denied = await context.services(request).reading.delete(account, scan_id, peer=context.peer(request))
+    return problems.response(denied) if denied else done()
 
 
 async def finish(request: web.Request) -> web.Response:

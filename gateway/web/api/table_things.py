@@ -1,5 +1,6 @@
 """The API's rows about units, destinations and scans: who may, what goes in and out, why it may say no."""
 
+from gateway.web import copies
 from gateway.web.api import answers, asks, events, scans
 from gateway.web.api import destinations as api_destinations
 from gateway.web.api import units as api_units
@@ -9,6 +10,7 @@ from gateway.web.route import SIGNED_IN, VERIFIED, Query, Route
 
 _BEFORE = Query("before", "string", "`next` of the page before, or a time (ISO 8601 with offset) of which only older")
 _SINCE = Query("since", "integer", "The moment that a page knows of; what changed since then is told at once")
+_COPIED = ("not_found", "sealed", "page_damaged", "too_many_copies")
 
 THINGS: tuple[Route, ...] = (
     api("GET", "/found", api_units.list_found, SIGNED_IN, answer=answers.FoundList),
@@ -116,6 +118,34 @@ THINGS: tuple[Route, ...] = (
     ),
     api("GET", "/scans", scans.list_scans, SIGNED_IN, answer=answers.ScanList, query=(LIMIT, _BEFORE)),
     api("GET", "/scans/{id}", scans.get_scan, SIGNED_IN, answer=answers.ScanAnswer, denies=("not_found",)),
+    api("DELETE", "/scans/{id}", scans.delete, SIGNED_IN, status=204, fresh=True, denies=("not_found", "scan_busy")),
+    api("GET", "/scans/{id}/pages", scans.list_pages, SIGNED_IN, answer=answers.PageList, denies=("not_found",)),
+    api(
+        "GET",
+        "/scans/{id}/pages/{page}/thumbnail",
+        copies.thumbnail,
+        VERIFIED,
+        denies=("not_found", "sealed", "page_damaged"),
+        media_type="image/*",
+    ),
+    api(
+        "GET",
+        "/scans/{id}/pages/{page}",
+        copies.page,
+        VERIFIED,
+        fresh=True,
+        denies=_COPIED,
+        media_type="image/*",
+    ),
+    api(
+        "GET",
+        "/scans/{id}/document",
+        copies.document,
+        VERIFIED,
+        fresh=True,
+        denies=_COPIED,
+        media_type="application/pdf",
+    ),
     api("POST", "/scans/{id}/finish", scans.finish, SIGNED_IN, status=204, denies=("not_found", "not_paused")),
     api(
         "POST",

@@ -17,6 +17,12 @@ async def scans(request: web.Request) -> web.Response:
     return render.page(request, "_scans.html", **await shown.scans(request))
 
 
+async def scan(request: web.Request) -> web.Response:
+    """Return one scan."""
+    values = await shown.scan(request)
+    return render.page(request, "_scan.html", **values) if values else problems.response(NOT_FOUND)
+
+
 async def forwarding(request: web.Request) -> web.Response:
     """Return the banner."""
     return render.page(request, "_forwarding.html", **await shown.forwarding(request))

@@ -5,9 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.core.model import DeliveryState, ScanState, TwoFactor
+from gateway.core.model import DeliveryState, ScanId, ScanState, TwoFactor
 from gateway.web import context, texts
 from gateway.work.catalogue import ScanView
+from gateway.work.outcomes import Denied
 
 D = DeliveryState
 # The first row that any delivery matches names the scan's outcome: what needs the owner comes first.
@@ -45,9 +46,28 @@ async def units(request: web.Request) -> dict[str, Any]:
 
 async def scans(request: web.Request) -> dict[str, Any]:
     """Return what the list of scans shows."""
-    rows = await context.services(request).catalogue.scans(context.visitor(request).account.id)
+    rooms, visitor = context.services(request), context.visitor(request)
     return {
-        "scans": [ScanShown(view, outcome(view)) for view in rows],
+        "scans": [ScanShown(view, outcome(view)) for view in await rooms.catalogue.scans(visitor.account.id)],
+        "opens": rooms.reading.opens(visitor.session),
+        "outcomes": texts.SCAN_OUTCOMES,
+        "delivery_states": texts.DELIVERY_STATES,
+    }
+
+
+async def scan(request: web.Request) -> dict[str, Any] | None:
+    """Return what one scan's page shows; None if this account has no such scan."""
+    rooms, visitor = context.services(request), context.visitor(request)
+    scan_id = ScanId(request.match_info["id"])
+    view = await rooms.catalogue.scan(visitor.account.id, scan_id)
+    pages = await rooms.reading.pages(visitor.account.id, scan_id)
+    if view is None or isinstance(pages, Denied):
+        return None
+    return {
+        "row": ScanShown(view, outcome(view)),
+        "pages": pages,
+        "opens": rooms.reading.opens(visitor.session),
+        "sides": texts.SIDES,
         "outcomes": texts.SCAN_OUTCOMES,
         "delivery_states": texts.DELIVERY_STATES,
     }
