@@ -49,6 +49,7 @@ from gateway.work.devices import Devices
 from gateway.work.enroll import Enroll
 from gateway.work.founding import Founding
 from gateway.work.gatekeeper import Gatekeeper
+from gateway.work.health import Health
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.janitor import Janitor
@@ -336,6 +337,7 @@ def _wire(
         catalogue=catalogue,
         reading=reading,
         repeats=Repeats(clock=clock, store=store, device=device),
+        health=Health(clock=clock, store=store, spool=spool, sights=sights),
         hub=hub,
     )
     return App(

@@ -120,7 +120,7 @@ def _run(settings: Settings) -> int:
 
 async def _daemon(settings: Settings) -> None:
     async with app.build(settings) as daemon:
-        running = asyncio.ensure_future(daemon.run(ready=_ready))
+        running = asyncio.ensure_future(daemon.run(ready=lambda url: _ready(url, daemon.setup)))
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, running.cancel)
@@ -128,9 +128,14 @@ async def _daemon(settings: Settings) -> None:
             await running
 
 
-def _ready(url: str) -> None:
-    """Tell the console where the pages are, and systemd that the daemon is up (sd_notify(3))."""
+def _ready(url: str, setup: SetupToken) -> None:
+    """Tell the console where the pages are, and systemd that the daemon is up (sd_notify(3)).
+
+    The set-up token goes to a person at a terminal only, never into a log.
+    """
     print(f"scansnap-gateway: {url}", flush=True)
+    if sys.stdout.isatty() and (token := setup.told()):
+        print(f"scansnap-gateway: set-up token {token}", flush=True)
     address = os.environ.get("NOTIFY_SOCKET")
     if address:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:

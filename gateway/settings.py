@@ -39,7 +39,8 @@ class Web:
     certificate authority of the gateway's own), "given" (`certificate` and `key`, PEM files, read again when they
     change), "off" (plain HTTP: on loopback, or at a socket); `plain_port`: where plain HTTP is answered with "use
     https", 0 for nowhere; `socket`: a Unix socket for a proxy, instead of address and port; `proxies`: networks (CIDR)
-    of the proxies whose word about the client is believed.
+    of the proxies whose word about the client is believed; `probe_token`: a bearer token for /metrics and /readyz from
+    elsewhere than loopback, "" for none.
     """
 
     address: str = "127.0.0.1"
@@ -51,6 +52,7 @@ class Web:
     key: str = ""
     socket: str = ""
     proxies: tuple[str, ...] = ()
+    probe_token: str = ""
 
     @property
     def ports(self) -> tuple[int, ...]:

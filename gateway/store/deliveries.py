@@ -99,6 +99,13 @@ class Deliveries:
             due: datetime | None = (await connection.execute(query)).scalar_one()
             return due
 
+    async def counts(self) -> dict[str, int]:
+        """Return how many there are in each state."""
+        query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return {str(state): count for state, count in await connection.execute(query)}
+
     async def in_state(self, *states: DeliveryState) -> tuple[Delivery, ...]:
         """Return all deliveries in these states, oldest first."""
         return await self._select(deliveries.c.state.in_(states))

@@ -125,6 +125,13 @@ class Scans:
         query = query.order_by(scans.c.started_at.desc(), scans.c.id).limit(limit)
         return tuple(scan_of(row) for row in await self._rows(query))
 
+    async def counts(self) -> dict[str, int]:
+        """Return how many there are in each state."""
+        query = select(scans.c.state, func.count()).group_by(scans.c.state)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return {str(state): count for state, count in await connection.execute(query)}
+
     async def in_state(self, *states: ScanState) -> tuple[Scan, ...]:
         """Return all scans in these states, oldest first."""
         query = select_scans().where(scans.c.state.in_(states)).order_by(scans.c.started_at)

@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.core.model import ScanId
 from gateway.vault.keyring import NotOpen
 from gateway.web import context, problems
+from gateway.web.pages.forms import number
 from gateway.work.outcomes import NOT_FOUND, Denied
 from gateway.work.reading import CANNOT_BE_OPENED, Copy
 
@@ -46,8 +47,7 @@ def _scan(request: web.Request) -> ScanId:
 
 
 def _number(request: web.Request) -> int:
-    text = request.match_info["page"]
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0  # there is no page 0
+    return number(request.match_info["page"])
 
 
 async def _send(request: web.Request, opening: AbstractAsyncContextManager[Copy | Denied]) -> web.StreamResponse:

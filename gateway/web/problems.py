@@ -2,6 +2,7 @@
 
 import re
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -70,7 +71,7 @@ def render_for(request: web.Request, denied: Denied, errors: tuple[Fault, ...] =
     scripted = row is not None and row.face is Face.SCRIPT
     if scripted or request.path == "/api" or request.path.startswith("/api/"):
         return response(denied, errors)
-    words = {"heading": heading(denied.status), "detail": denied.detail}
+    words: dict[str, Any] = {"heading": heading(denied.status), "detail": denied.detail}
     return render.page(request, "message.html", status=denied.status, **words)
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.web import texts
 from gateway.web.clients import client_name
 from gateway.web.context import MOMENT, TOKEN, VISITOR
+from gateway.work.outcomes import Denied
 
 TEMPLATES = web.AppKey("templates", jinja2.Environment)
 
@@ -48,16 +49,26 @@ def form_token(session_token: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """Return a rendered page. Every template knows visitor, form token, notice and error."""
+def page(
+    request: web.Request, template: str, *, denied: Denied | None = None, status: int = 200, **values: Any
+) -> web.Response:
+    """Return a rendered page. Every template knows visitor, form token, notice and error.
+
+    `denied`: why what was asked for was not done; its sentence, its status, and when it is worth another try.
+    """
     visitor = request.get(VISITOR)
     known = {
         "visitor": visitor,
         "form_token": form_token(request.get(TOKEN, "") if visitor else ""),
         "notice": texts.NOTICES.get(request.query.get("done", ""), ""),
-        "error": "",
+        "error": denied.detail if denied else "",
         "path": request.path,
         "moment": request.get(MOMENT, 0),
     }
     text = request.config_dict[TEMPLATES].get_template(template).render(known | values)
-    return web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
+    answer = web.Response(
+        status=denied.status if denied else status, text=text, content_type="text/html", charset="utf-8"
+    )
+    if denied is not None and denied.retry_after_s:
+        answer.headers["Retry-After"] = str(denied.retry_after_s)
+    return answer

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.core.model import Level
-from gateway.web import copies
+from gateway.web import copies, probes
 from gateway.web.api import openapi
 from gateway.web.api.table_account import ACCOUNT
 from gateway.web.api.table_things import THINGS
@@ -165,6 +165,8 @@ FILES: tuple[Route, ...] = (
     _file("/static/{name}"),
     _file("/favicon.ico"),
     _file("/ca.crt", trust.certificate),
+    _file("/readyz", probes.ready),
+    _file("/metrics", probes.metrics),
 )
 
 ROUTES: tuple[Route, ...] = (*API, *PAGES, *PARTS, *FILES)

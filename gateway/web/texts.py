@@ -199,6 +199,7 @@ TEXTS: dict[str, str] = {
     "disable.held.ack": "I understand that what is held stays held.",
     "disable.held.ack.missing": "Please confirm that you have seen how many scans are held.",
     "disable.submit": "Disable two-factor authentication",
+    "units.new": "{model} was registered to {owner}:",
     "scan.pages": "Pages",
     "scan.page": "Page {number}: sheet {sheet}, {side}",
     "scan.download": "Download as PDF",

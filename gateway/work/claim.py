@@ -169,8 +169,8 @@ class Claims:
         )
         audit = entry(now, account, "", "unit_registered", reason=how)
         await self._store.units.register(unit, audit, password=self.sealed(account, password))
-        for topic in ("units", "account"):
-            self._hub.tell(account, topic)
+        self._hub.tell(account, "account")
+        self._hub.tell_all("units")
         return unit
 
     def _open_on(self, sighting: str) -> list[Claim]:

@@ -12,6 +12,7 @@ from gateway.work.claim import Claims
 from gateway.work.devices import Devices
 from gateway.work.enroll import Enroll
 from gateway.work.founding import Founding
+from gateway.work.health import Health
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.outbox import Outbox
@@ -51,4 +52,5 @@ class Services:
     catalogue: Catalogue
     reading: Reading
     repeats: Repeats
+    health: Health
     hub: Hub

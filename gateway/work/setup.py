@@ -30,6 +30,13 @@ class SetupToken:
         draft.rename(self.path)
         return token
 
+    def told(self) -> str:
+        """Return the token for the console; "" if there is none."""
+        try:
+            return self.path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return ""
+
     def spent(self) -> bool:
         """Tell whether too many wrong tokens came within a quarter of an hour."""
         return len(self._tries) == TRIES and time.monotonic() - self._tries[0] < TRIES_SPAN_S

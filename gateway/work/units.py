@@ -1,7 +1,7 @@
 """An account's units and the ways to them: name, settings, lending; joining, passwords, trust after a change."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drivers.port import Capabilities
 from gateway.clock import Clock
@@ -16,6 +16,7 @@ from gateway.work.record import entry
 from gateway.work.sights import Sights
 from gateway.work.watch import Watch
 
+NEWS_SPAN = timedelta(days=1)
 LONGEST_PASSWORD = 16  # protocols/scansnap-wifi-vens.md 5
 _PASSWORD_SHAPE = Denied("unusable", f"A scanner's password has 1 to {LONGEST_PASSWORD} ASCII characters.", 422)
 
@@ -49,6 +50,15 @@ class UnitView:
     lent_until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A unit that became somebody's lately: everybody is told, so that nobody takes another's scanner unnoticed."""
+
+    model: str
+    owner: str
+    since: datetime
+
+
 class Units:
     """Reads and owner's actions; every call names the account, and finds only what belongs to it."""
 
@@ -64,6 +74,14 @@ class Units:
         """Return the account's units."""
         units = await self._store.units.of_account(account)
         return tuple(self.view(unit) for unit in units)
+
+    async def newcomers(self) -> tuple[Newcomer, ...]:
+        """Return the units that became somebody's within a day, the latest first."""
+        since = self._clock.now().utc - NEWS_SPAN
+        units = [unit for unit in await self._store.units.all() if unit.since > since]
+        owners = {account.id: account.email for account in await self._store.accounts.all()}
+        latest = sorted(units, key=lambda unit: unit.since, reverse=True)
+        return tuple(Newcomer(unit.model, owners[unit.owner], unit.since) for unit in latest)
 
     def view(self, unit: Unit) -> UnitView:
         """Return a unit with what the hall knows of it."""

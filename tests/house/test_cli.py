@@ -10,12 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def command(*words: str, **settings: str | Path) -> "subprocess.Popen[str]":
+def command(*words: str, stdout: int = subprocess.PIPE, **settings: str | Path) -> "subprocess.Popen[str]":
     values = {f"SCANSNAP_{name.upper()}": str(value) for name, value in settings.items()}
     environment = {**os.environ, "SCANSNAP_WEB_PORT": "0", "PYTHONPATH": str(ROOT), **values}
     words = (sys.executable, "-m", "gateway", *words)
-    pipe = subprocess.PIPE
-    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen(words, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def refused(*words: str, **settings: str | Path) -> tuple[int, str]:
@@ -72,3 +71,25 @@ def test_a_second_daemon_is_kept_off_until_the_first_has_ended(tmp_path: Path, e
     finally:
         first.kill()
         first.communicate()
+
+
+def test_a_person_at_a_terminal_is_shown_the_set_up_token_and_a_log_is_not(tmp_path: Path) -> None:
+    settings = {"paths_state": tmp_path, "paths_runtime": tmp_path / "run", "network_find": "false"}
+    process = command("run", **settings)
+    assert process.stdout is not None
+    assert "://" in process.stdout.readline()
+    process.terminate()
+    said, logged = process.communicate(timeout=60)
+    token = (tmp_path / "setup-token").read_text("ascii").strip()
+    assert token not in said + logged
+    screen, terminal = os.openpty()
+    process = command("run", stdout=terminal, **settings)
+    os.close(terminal)
+    shown = b""
+    while shown.count(b"\n") < 2:
+        shown += os.read(screen, 4096)
+    token = (tmp_path / "setup-token").read_text("ascii").strip()
+    assert f"set-up token {token}" in shown.decode()
+    process.terminate()
+    process.communicate(timeout=60)
+    os.close(screen)

@@ -119,7 +119,7 @@ PROBLEM = '{"type": "/problems/%s", "title": "T", "status": %d, "detail": "D"}'
 @pytest.mark.parametrize(
     ("status", "media", "content", "fault"),
     [
-        (200, "application/json", '{"items": []}', ""),
+        (200, "application/json", '{"items": [], "newcomers": []}', ""),
         (200, "application/json", "{}", "required"),
         (200, "application/json", '{"items": [{}]}', "required"),
         (200, "text/html", "<p>", "text/html"),

@@ -267,3 +267,33 @@ async def test_a_scanner_is_renamed_scans_by_button_and_is_removed(house: House,
     page = await person.submit("Remove this scanner")
     assert page.notice == "The scanner was removed."
     assert "No scanner yet" in page.text
+
+
+async def test_a_new_owner_is_shown_to_every_account_for_a_day(house: House, person: Browser) -> None:
+    await set_up(house, person)
+    await add_scanner(house, person)
+    issued = await house.daemon.services.admin.invite("guest@example.org")
+    body = {"ticket": issued.ticket, "email": "guest@example.org", "password": f"{PASSWORD}, too"}
+    guest = (await house.raw("POST", "/invitation", body, token="")).json["token"]
+
+    async def told() -> list[tuple[str, str]]:
+        listed = (await house.raw("GET", "/units", token=guest)).json
+        assert listed["items"] == []
+        return [(row["model"], row["owner"]) for row in listed["newcomers"]]
+
+    assert await told() == [("iX500", EMAIL)]
+    assert f"iX500 was registered to {EMAIL}:" in (await person.get("/")).text
+    house.clock.ahead += timedelta(hours=11)
+    assert len(await told()) == 1
+    house.clock.ahead += timedelta(hours=14)
+    assert await house.daemon.services.units.newcomers() == ()
+
+
+async def test_who_guesses_on_the_page_is_told_when_to_try_again(house: House, person: Browser) -> None:
+    await set_up(house, person)
+    stranger = await house.browser()
+    await stranger.get("/sign-in")
+    for _ in range(6):
+        page = await stranger.submit("Sign in", email=EMAIL, password="not this one, not this one")
+    assert (page.status, page.headers["Retry-After"].isdigit()) == (429, True)
+    assert "Retry-After" not in (await stranger.get("/sign-in")).headers

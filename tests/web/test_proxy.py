@@ -154,3 +154,29 @@ async def test_events_stream_through_the_socket(tmp_path: Path) -> None:
         async with http.get("http://localhost/api/v1/events", headers=headers) as stream, asyncio.timeout(20):
             assert stream.headers["Content-Type"].startswith("text/event-stream")
             assert await stream.content.readline()
+
+
+# --- who watches over the gateway
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+async def test_probes_are_for_loopback_or_a_token(tmp_path: Path, path: str) -> None:
+    web = Web(port=0, proxies=TRUSTED.proxies, probe_token="a long token for the watcher")
+    async with door(tmp_path, web) as here, client() as http:
+        for headers, status in (
+            ({}, 200),
+            (FROM_AFAR, 403),
+            (FROM_AFAR | {"Authorization": "Bearer another"}, 403),
+            (FROM_AFAR | {"Authorization": "Bearer a long token for the watcher"}, 200),
+        ):
+            assert (await ask(http, "GET", here.url + path, headers))[0] == status, headers
+    async with door(tmp_path, TRUSTED) as here, client() as http:
+        for authorization in ({}, {"Authorization": "Bearer "}):
+            assert (await ask(http, "GET", here.url + path, FROM_AFAR | authorization))[0] == 403
+
+
+async def test_not_ready_is_a_gateway_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with door(tmp_path, Web(port=0)) as here, client() as http:
+        monkeypatch.setattr("gateway.store.spool.Spool.free_bytes", lambda _: 10)
+        async with http.get(f"{here.url}/readyz") as answer:
+            assert (answer.status, await answer.text()) == (503, "there is no room left for scans\n")

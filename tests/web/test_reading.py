@@ -339,3 +339,16 @@ async def test_a_scan_is_downloaded_and_deleted_from_its_page(owner: House) -> N
     assert page.notice == "The scan is deleted."
     assert scan not in page.html
     assert (await person.get(f"/scans/{scan}")).status == 404
+
+
+# --- in numbers
+
+
+async def test_the_figures_count_what_there_is(owner: House) -> None:
+    async with owner.http.get(f"{owner.url}/metrics") as answer:
+        figures = await answer.text()
+    assert answer.content_type == "text/plain"
+    told = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in figures.splitlines()}
+    for name in ('scansnap_units{state="ready"}', 'scansnap_scans{state="stored"}', "scansnap_open_sessions"):
+        assert told[name] == "1.0", name
+    assert EMAIL not in figures

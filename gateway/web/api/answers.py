@@ -267,10 +267,19 @@ class FoundList(Struct):
     items: list[FoundAnswer]
 
 
+class NewcomerAnswer(Struct):
+    """A unit of this gateway that became somebody's within a day."""
+
+    model: str
+    owner: str
+    since: Time
+
+
 class UnitList(Struct):
-    """The account's units."""
+    """The account's units; `newcomers`: who registered one lately, whoever it is."""
 
     items: list[UnitAnswer]
+    newcomers: list[NewcomerAnswer]
 
 
 class DestinationList(Struct):

@@ -37,7 +37,9 @@ async def get_claim(request: web.Request) -> web.Response:
 async def list_units(request: web.Request) -> web.Response:
     """List the account's units."""
     rows = await context.services(request).units.of(context.visitor(request).account.id)
-    return reply(answers.UnitList([answers.unit(row) for row in rows]))
+    news = await context.services(request).units.newcomers()
+    newcomers = [answers.NewcomerAnswer(row.model, row.owner, row.since) for row in news]
+    return reply(answers.UnitList([answers.unit(row) for row in rows], newcomers))
 
 
 async def get_unit(request: web.Request) -> web.Response:

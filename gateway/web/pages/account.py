@@ -30,12 +30,10 @@ async def show_enable(request: web.Request) -> web.Response:
 async def _ask(request: web.Request, denied: Denied | None = None) -> web.Response:
     """Ask for the password; who enables is shown units and sessions, to see whether all of them are known."""
     known, rooms = context.visitor(request), context.services(request)
-    status, error = (denied.status, denied.detail) if denied else (200, "")
     return render.page(
         request,
         "enable.html" if known.session.level is Level.L1 else "replace.html",
-        status=status,
-        error=error,
+        denied=denied,
         lost=known.session.level is Level.LR,
         units=await rooms.units.of(known.account.id),
         sessions=await rooms.sessions.of(known.account),
@@ -65,13 +63,11 @@ async def _start(request: web.Request, *, replaces: bool) -> web.Response:
 
 
 def _enrol(request: web.Request, enrolment: Enrolment | None, denied: Denied | None = None) -> web.Response:
-    status, error = (denied.status, denied.detail) if denied else (200, "")
     windows = context.services(request).enroll.windows_h
     return render.page(
         request,
         "enrol.html",
-        status=status,
-        error=error,
+        denied=denied,
         enrolment=enrolment,
         qr=Markup(qr_svg(enrolment.uri)) if enrolment else "",  # noqa: S704 - our own SVG; the URI is drawn, not quoted
         email=context.visitor(request).account.email,
@@ -104,9 +100,9 @@ async def show_disable(request: web.Request) -> web.Response:
     return await _disable(request)
 
 
-async def _disable(request: web.Request, error: str = "", status: int = 200) -> web.Response:
+async def _disable(request: web.Request, denied: Denied | None = None) -> web.Response:
     held = await context.services(request).catalogue.held_count(context.visitor(request).account.id)
-    return render.page(request, "disable.html", status=status, error=error, held=held)
+    return render.page(request, "disable.html", denied=denied, held=held)
 
 
 async def disable(request: web.Request) -> web.Response:
@@ -114,7 +110,7 @@ async def disable(request: web.Request) -> web.Response:
     form = await posted(request)
     held = number(form.get("held", ""))
     if held != 0 and form.get("acknowledged") != "yes":
-        return await _disable(request, texts.text("disable.held.ack.missing"), 422)
+        return await _disable(request, Denied("unusable", texts.text("disable.held.ack.missing"), 422))
     denied = await context.services(request).enroll.disable(
         context.visitor(request).session,
         form.get("password", ""),
@@ -123,5 +119,5 @@ async def disable(request: web.Request) -> web.Response:
         caller=context.caller(request),
     )
     if denied:
-        return await _disable(request, denied.detail, denied.status)
+        return await _disable(request, denied)
     return cookies.dismiss(request, "/sign-in?done=disabled")

@@ -16,16 +16,12 @@ async def show(request: web.Request) -> web.Response:
 
 async def _list(request: web.Request, denied: Denied | None = None) -> web.Response:
     rows = await context.services(request).catalogue.destinations(context.visitor(request).account.id)
-    status, error = (denied.status, denied.detail) if denied else (200, "")
     may_change = context.level(request) is Level.L2
-    return render.page(
-        request, "destinations.html", status=status, error=error, rows=rows, kinds=KINDS, may_change=may_change
-    )
+    return render.page(request, "destinations.html", denied=denied, rows=rows, kinds=KINDS, may_change=may_change)
 
 
 def _form(request: web.Request, kind: Kind, given: dict[str, str], denied: Denied | None = None) -> web.Response:
-    status, error = (denied.status, denied.detail) if denied else (200, "")
-    return render.page(request, "destination_add.html", status=status, error=error, kind=kind, given=given)
+    return render.page(request, "destination_add.html", denied=denied, kind=kind, given=given)
 
 
 async def show_form(request: web.Request) -> web.Response:

@@ -2,6 +2,11 @@
 
 import re
 
+from gateway.web import texts
+from gateway.work.outcomes import Denied
+
+DIFFER = Denied("unusable", texts.text("password.differ"), 422)
+"""A new password was not typed twice the same."""
 _PATH = re.compile(r"/[A-Za-z0-9_/-]{0,200}", re.ASCII)
 
 

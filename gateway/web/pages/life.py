@@ -7,6 +7,7 @@ from gateway.web import context, problems, render, texts
 from gateway.web.api import queries
 from gateway.web.origins import posted
 from gateway.web.pages import cookies, paper
+from gateway.web.pages.forms import DIFFER
 from gateway.work.outcomes import Denied
 
 AUDIT_ROWS = 50
@@ -69,12 +70,10 @@ async def recovery(request: web.Request) -> web.Response:
 
 async def _recovery(request: web.Request, denied: Denied | None = None) -> web.Response:
     account = context.visitor(request).account
-    status, error = (denied.status, denied.detail) if denied else (200, "")
     return render.page(
         request,
         "recovery.html",
-        status=status,
-        error=error,
+        denied=denied,
         account=account,
         codes_left=await context.services(request).recovery.codes_left(account.id),
     )
@@ -103,8 +102,7 @@ async def regain(request: web.Request) -> web.Response:
 
 
 def _change(request: web.Request, template: str, denied: Denied | None = None) -> web.Response:
-    status, error = (denied.status, denied.detail) if denied else (200, "")
-    return render.page(request, template, status=status, error=error, email=context.visitor(request).account.email)
+    return render.page(request, template, denied=denied, email=context.visitor(request).account.email)
 
 
 async def show_password(request: web.Request) -> web.Response:
@@ -116,7 +114,7 @@ async def change_password(request: web.Request) -> web.Response:
     """Change the password; every session ends."""
     form = await posted(request)
     if form.get("new", "") != form.get("again", ""):
-        return _change(request, "change_password.html", Denied("differ", texts.text("password.differ"), 422))
+        return _change(request, "change_password.html", DIFFER)
     session, caller = context.visitor(request).session, context.caller(request)
     desk = context.services(request).account
     denied = await desk.change_password(session, form.get("old", ""), form.get("new", ""), caller=caller)

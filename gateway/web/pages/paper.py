@@ -9,7 +9,7 @@ from gateway.web.context import TOKEN, VISITOR
 from gateway.web.origins import posted
 from gateway.web.pages import cookies
 from gateway.web.pages.forms import after
-from gateway.work.outcomes import Grant, Paper
+from gateway.work.outcomes import Denied, Grant, Paper
 from gateway.work.sessions import Visitor
 
 
@@ -49,7 +49,7 @@ async def keep(request: web.Request) -> web.Response:
     denied = await context.services(request).recovery.keep(session, form.get("rescue_key", ""), caller=caller)
     if denied is None:
         return context.see(f"{following}?done=paper_kept")
-    return _typed(request, following, denied.detail, denied.status)
+    return _typed(request, following, denied)
 
 
 async def show_typed(request: web.Request) -> web.Response:
@@ -57,5 +57,5 @@ async def show_typed(request: web.Request) -> web.Response:
     return _typed(request, after(request.query.get("next", "/")))
 
 
-def _typed(request: web.Request, following: str, error: str = "", status: int = 200) -> web.Response:
-    return render.page(request, "paper_kept.html", status=status, error=error, following=following)
+def _typed(request: web.Request, following: str, denied: Denied | None = None) -> web.Response:
+    return render.page(request, "paper_kept.html", denied=denied, following=following)

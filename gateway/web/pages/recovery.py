@@ -9,20 +9,18 @@ from gateway.web import context, render, texts
 from gateway.web.context import VISITOR
 from gateway.web.origins import posted
 from gateway.web.pages import cookies, paper
-from gateway.web.pages.forms import after
+from gateway.web.pages.forms import DIFFER, after
 from gateway.work.outcomes import Denied, Grant
 from gateway.work.signin import PAPER_ALONE
 
 
-def _form(
-    request: web.Request, template: str, given: Mapping[str, str], error: str = "", status: int = 200
-) -> web.Response:
-    return render.page(request, template, status=status, error=error, given=given)
+def _form(request: web.Request, template: str, given: Mapping[str, str], denied: Denied | None = None) -> web.Response:
+    return render.page(request, template, denied=denied, given=given)
 
 
 def _outcome(request: web.Request, template: str, form: Mapping[str, str], outcome: Grant | Denied) -> web.Response:
     if isinstance(outcome, Denied):
-        return _form(request, template, form, outcome.detail, outcome.status)
+        return _form(request, template, form, outcome)
     if outcome.paper is not None:
         return paper.handed_out(request, outcome, title="paper.title")
     return cookies.admit(request, outcome, "/sign-in/code" if outcome.session.level is Level.LP else "/")
@@ -37,7 +35,7 @@ async def rescue(request: web.Request) -> web.Response:
     """Replace a forgotten password."""
     form = await posted(request)
     if form.get("password", "") != form.get("again", ""):
-        return _form(request, "rescue.html", form, texts.text("password.differ"), 422)
+        return _form(request, "rescue.html", form, DIFFER)
     old, caller = request.get(VISITOR), context.caller(request)
     outcome = await context.services(request).recovery.rescue(
         form.get("email", ""),
@@ -58,7 +56,7 @@ async def reset(request: web.Request) -> web.Response:
     """Set a new password with the administrator's ticket."""
     form = await posted(request)
     if form.get("password", "") != form.get("again", ""):
-        return _form(request, "reset.html", form, texts.text("password.differ"), 422)
+        return _form(request, "reset.html", form, DIFFER)
     outcome = await context.services(request).recovery.reset(
         form.get("ticket", ""),
         form.get("password", ""),
@@ -77,7 +75,7 @@ async def accept(request: web.Request) -> web.Response:
     """Create the account that an invitation is for."""
     form = await posted(request)
     if form.get("password", "") != form.get("again", ""):
-        return _form(request, "invitation.html", form, texts.text("password.differ"), 422)
+        return _form(request, "invitation.html", form, DIFFER)
     old, caller = request.get(VISITOR), context.caller(request)
     outcome = await context.services(request).founding.invited(
         form.get("ticket", ""),
@@ -112,4 +110,4 @@ async def sign_in_code(request: web.Request) -> web.Response:
             heading=texts.text("sign_in_code.title"),
             detail=outcome.detail,
         )
-    return _form(request, "sign_in_code.html", form, outcome.detail, outcome.status)
+    return _form(request, "sign_in_code.html", form, outcome)

@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
-from gateway.web import context, render, texts
+from gateway.web import context, render
 from gateway.web.origins import posted
 from gateway.web.pages import paper
+from gateway.web.pages.forms import DIFFER
 from gateway.work.outcomes import Denied
 
 
@@ -20,14 +21,14 @@ async def submit(request: web.Request) -> web.Response:
     form = await posted(request)
     email, password = form.get("email", ""), form.get("password", "")
     if password != form.get("again", ""):
-        return _again(request, email, texts.text("password.differ"), 422)
+        return _again(request, email, DIFFER)
     made = await context.services(request).founding.first(
         form.get("token", "").strip(), email, password, caller=context.caller(request)
     )
     if isinstance(made, Denied):
-        return _again(request, email, made.detail, made.status)
+        return _again(request, email, made)
     return paper.handed_out(request, made, title="paper.title")
 
 
-def _again(request: web.Request, email: str, error: str, status: int) -> web.Response:
-    return render.page(request, "setup.html", status=status, email=email, error=error)
+def _again(request: web.Request, email: str, denied: Denied) -> web.Response:
+    return render.page(request, "setup.html", denied=denied, email=email)

@@ -40,8 +40,8 @@ def outcome(view: ScanView) -> str:
 
 async def units(request: web.Request) -> dict[str, Any]:
     """Return what the list of units shows."""
-    rows = await context.services(request).units.of(context.visitor(request).account.id)
-    return {"units": rows, "states": texts.UNIT_STATES}
+    units, account = context.services(request).units, context.visitor(request).account.id
+    return {"units": await units.of(account), "newcomers": await units.newcomers(), "states": texts.UNIT_STATES}
 
 
 async def scans(request: web.Request) -> dict[str, Any]:

@@ -16,14 +16,13 @@ from gateway.work.outcomes import Denied
 _WHY = {"locked": "sign_in.locked", "step_up": "sign_in.step_up"}
 
 
-def _form(request: web.Request, *, following: str, email: str = "", error: str = "", status: int = 200) -> web.Response:
+def _form(request: web.Request, *, following: str, email: str = "", denied: Denied | None = None) -> web.Response:
     why = _WHY.get(request.query.get("why", ""))
     return render.page(
         request,
         "sign_in.html",
-        status=status,
+        denied=denied,
         email=email,
-        error=error,
         following=following,
         why=texts.text(why) if why else "",
     )
@@ -44,21 +43,18 @@ async def submit(request: web.Request) -> web.Response:
         email, password, caller=context.caller(request), replaces=old.session if old else None
     )
     if isinstance(grant, Denied):
-        return _form(request, following=following, email=email, error=grant.detail, status=grant.status)
+        return _form(request, following=following, email=email, denied=grant)
     code_due = grant.session.level is Level.LP
     there = f"/sign-in/code?{urlencode({'next': following})}" if code_due else following
     return cookies.admit(request, grant, there)
 
 
-def _code_form(
-    request: web.Request, *, following: str, window_h: int, error: str = "", status: int = 200
-) -> web.Response:
+def _code_form(request: web.Request, *, following: str, window_h: int, denied: Denied | None = None) -> web.Response:
     windows = context.services(request).signin.windows_h
     return render.page(
         request,
         "code.html",
-        status=status,
-        error=error,
+        denied=denied,
         following=following,
         windows=windows,
         window_h=window_h or default_window_h(windows),
@@ -87,8 +83,8 @@ async def submit_code(request: web.Request) -> web.Response:
             return paper.handed_out(request, grant, title="paper.title")
         return cookies.admit(request, grant, following)
     if grant.reason in ("too_many_misses", "code_not_due"):
-        return _form(request, following=following, error=grant.detail, status=grant.status)
-    return _code_form(request, following=following, window_h=window_h, error=grant.detail, status=grant.status)
+        return _form(request, following=following, denied=grant)
+    return _code_form(request, following=following, window_h=window_h, denied=grant)
 
 
 async def show_sign_out(request: web.Request) -> web.Response:

@@ -1,5 +1,7 @@
 """Adding a scanner, and looking after one."""
 
+from typing import Any
+
 import msgspec
 from aiohttp import web
 
@@ -27,7 +29,7 @@ async def open_claim(request: web.Request) -> web.Response:
     claim = await units.claim(account, form.get("sighting", ""), password=form.get("password", ""), join=unit)
     if isinstance(claim, Denied):
         values = await shown.found(request)
-        return render.page(request, "add.html", status=claim.status, error=claim.detail, **values)
+        return render.page(request, "add.html", denied=claim, **values)
     return context.see(f"/claims/{claim.id}")
 
 
@@ -47,9 +49,8 @@ async def _unit(request: web.Request, denied: Denied | None = None) -> web.Respo
     row = next((r for r in rows if r.unit.id == request.match_info["id"]), None)
     if row is None:
         return problems.render_for(request, NOT_FOUND)
-    status, error = (denied.status, denied.detail) if denied else (200, "")
     in_sight = await context.services(request).sights.listing()
-    values = {
+    values: dict[str, Any] = {
         "row": row,
         "states": texts.UNIT_STATES,
         "choices": texts.SCAN_CHOICES,
@@ -57,7 +58,7 @@ async def _unit(request: web.Request, denied: Denied | None = None) -> web.Respo
         "others": [found for found in in_sight if found.owner is None and found.can_scan],
         "vias": texts.VIAS,
     }
-    return render.page(request, "unit.html", status=status, error=error, **values)
+    return render.page(request, "unit.html", denied=denied, **values)
 
 
 _CHOICES = ("resolution_dpi", "colour", "jpeg_quality", "paper", "brightness", "contrast")
