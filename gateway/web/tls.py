@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -145,6 +146,7 @@ class Tls:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._turn = threading.Lock()  # a look is taken in a thread, a new name comes from the event loop
         self.context = _context()
         self._refresh()
 
@@ -172,10 +174,11 @@ class Tls:
             await asyncio.to_thread(self.look)
 
     def _refresh(self) -> None:
-        pem = self._source.fresh()
-        if pem is not None:
-            _show(_context(), pem)  # a pair that does not fit would spoil the context that is in use
-            _show(self.context, pem)
+        with self._turn:
+            pem = self._source.fresh()
+            if pem is not None:
+                _show(_context(), pem)  # a pair that does not fit would spoil the context that is in use
+                _show(self.context, pem)
 
 
 def build(settings: Settings, password: bytes, clock: Clock) -> Tls | None:

@@ -127,6 +127,16 @@ async def test_fifty_wrong_codes_suspend_the_authenticator_until_a_sign_in_code(
     assert (await house.raw("GET", "/account", token=running))[0] in (200, 401)
 
 
+async def test_a_half_open_session_dies_of_its_fifth_wrong_code(house: Any) -> None:
+    await house.register()
+    await house.enable()
+    await house.password()
+    answers = [await house.raw("POST", "/session/code", {"code": "000000"}) for _ in range(5)]
+    assert [said["type"].rpartition("/")[2] for _, said in answers] == [*["code_wrong"] * 4, "too_many_misses"]
+    house.clock.ahead += timedelta(minutes=4)  # its five minutes are not over
+    assert (await house.raw("GET", "/session"))[1]["level"] == "L0"
+
+
 async def test_a_used_code_is_no_miss(house: Any) -> None:
     await house.register()
     await house.enable()

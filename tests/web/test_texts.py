@@ -10,7 +10,7 @@ from gateway.work import recovery
 
 WEB = Path(gateway.web.__file__).parent
 TEMPLATES = {path.name: path.read_text("utf-8") for path in sorted((WEB / "templates").glob("*.html"))}
-PYTHON = "\n".join(path.read_text("utf-8") for path in WEB.rglob("*.py") if "texts" not in path.name)
+PYTHON = "\n".join(path.read_text("utf-8") for path in WEB.rglob("*.py") if "texts" not in path.parts)
 ALL = "\n".join(TEMPLATES.values())
 STYLE = re.sub(r"/\*.*?\*/", "", (WEB / "static" / "style.css").read_text("utf-8"), flags=re.DOTALL)
 
