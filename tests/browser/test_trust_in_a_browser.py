@@ -40,7 +40,7 @@ async def install(here: Door, home: Path) -> None:
     await asyncio.to_thread(trust, home, home / "ca.crt")
 
 
-async def test_chromium_trusts_the_gateway_once_its_authority_is_installed(tmp_path: Path) -> None:
+async def test_chromium_trusts_the_gateway_once_its_authority_is_installed_and_keeps_its_cookie(tmp_path: Path) -> None:
     async with door(tmp_path, Web(port=0, tls="own")) as here, async_playwright() as player:
         home = tmp_path / "home"
         home.mkdir()
@@ -55,6 +55,15 @@ async def test_chromium_trusts_the_gateway_once_its_authority_is_installed(tmp_p
                 answer = await page.goto(f"https://{host}:{here.port}/trust")
                 assert answer is not None
                 assert answer.status == 200
+            await page.goto(f"{here.url}/setup")
+            for name, typed in (here.setup() | {"again": here.setup()["password"]}).items():
+                await page.fill(f"[name={name}]", typed)
+            await page.get_by_role("button", name="Create account").click()
+            await page.get_by_role("link", name="I have printed or saved it").wait_for()
+            await page.goto(f"{here.url}/")
+            assert await page.locator("h1").inner_text() == "Scans"
+            kept = {cookie["name"]: (cookie["secure"], cookie["httpOnly"]) for cookie in await page.context.cookies()}
+            assert kept == {"__Host-sid": (True, True), "__Host-did": (True, True)}
 
 
 @pytest.mark.parametrize(("kind", "scheme"), [(PHONE, "dark"), (DESK, "light")])
