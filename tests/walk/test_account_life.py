@@ -189,7 +189,10 @@ async def test_a_deleted_account_can_be_kept_for_fourteen_days_and_then_is_gone(
     await house.until("the next press to scan", two)
     await house.delivered(2)
     assert (await house.raw("PUT", "/account/deletion", {"email": EMAIL}))[0] == 204
-    house.clock.ahead += timedelta(days=14)
+    house.clock.ahead += timedelta(days=14) - timedelta(seconds=20)
+    await house.daemon.janitor._purge()
+    assert column(house, "SELECT state FROM accounts") == [("deleting",)]
+    house.clock.ahead += timedelta(seconds=40)
 
     async def gone() -> bool:
         return not list((house.state / "spool").rglob("*.age"))
