@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from gateway.documents.streams import closing
+
 CHUNK_BYTES = 128 * 1024  # few enough calls for a fast disk, small enough to hold many streams in memory
 _PRODUCER = "scansnap-gateway"
 _HEADER = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"  # four bytes above 127: tools then treat the file as binary
@@ -60,11 +62,12 @@ class Document:
         """
         held = bytearray()
         for number, part in enumerate(self._parts):
-            async for chunk in _checked(part, number):
-                held += chunk
-                while len(held) >= CHUNK_BYTES:
-                    yield bytes(memoryview(held)[:CHUNK_BYTES])
-                    del held[:CHUNK_BYTES]
+            async with closing(_checked(part, number)) as chunks:
+                async for chunk in chunks:
+                    held += chunk
+                    while len(held) >= CHUNK_BYTES:
+                        yield bytes(memoryview(held)[:CHUNK_BYTES])
+                        del held[:CHUNK_BYTES]
         if held:
             yield bytes(held)
 
@@ -191,10 +194,11 @@ async def _checked(part: _Part, number: int) -> AsyncIterator[bytes]:
         return
     left = part.byte_count
     page = (number + 1) // 2  # pages and the bytes between them take turns, see _joined
-    async for chunk in part.open():
-        left -= len(chunk)
-        if left < 0:
-            raise DamagedPage(f"page {page} is longer than the {part.byte_count} bytes that were stored")
-        yield chunk
+    async with closing(part.open()) as chunks:
+        async for chunk in chunks:
+            left -= len(chunk)
+            if left < 0:
+                raise DamagedPage(f"page {page} is longer than the {part.byte_count} bytes that were stored")
+            yield chunk
     if left:
         raise DamagedPage(f"page {page} is {left} bytes shorter than the {part.byte_count} that were stored")

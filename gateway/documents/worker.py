@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import msgspec
 from drivers.errors import PeerError
 from drivers.raw import HEADER_BYTES, MEDIA_TYPE, Layout, RawHeader
 from gateway.documents.assemble import Coding
+from gateway.documents.streams import closing
 
 _PROGRAM = Path(__file__).with_name("encoder.py")
 _MOST_OUT_BYTES = 256 * 1024 * 1024  # a page of 200 Mpx as JPEG
@@ -113,7 +114,7 @@ class Worker:
         asked: dict[str, object],
         codings: frozenset[str],
     ) -> tuple[_Answer, bytes]:
-        async with self._slots, _closing(page):
+        async with self._slots, closing(page):
             try:
                 async with asyncio.timeout(self._limits.wall_s) as patience:
                     head, rest = await _headed(page) if media_type == MEDIA_TYPE else (b"", b"")
@@ -127,16 +128,6 @@ class Worker:
 
     def _bounds(self) -> dict[str, object]:
         return {"memory_bytes": self._limits.memory_bytes, "cpu_s": self._limits.cpu_s}
-
-
-@asynccontextmanager
-async def _closing(page: AsyncIterator[bytes]) -> AsyncIterator[None]:
-    """Close a page that was not read to its end: a file is open, or a thread waits, behind it."""
-    try:
-        yield
-    finally:
-        if isinstance(page, AsyncGenerator):
-            await page.aclose()
 
 
 async def _headed(page: AsyncIterator[bytes]) -> tuple[bytes, bytes]:

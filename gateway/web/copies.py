@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import quote
 
 from aiohttp import web
 
 from gateway.core.model import ScanId
+from gateway.documents.streams import closing
 from gateway.vault.keyring import NotOpen
 from gateway.web import context, problems
 from gateway.web.pages.forms import number
-from gateway.work.outcomes import NOT_FOUND, Denied
+from gateway.work.outcomes import Denied
 from gateway.work.reading import CANNOT_BE_OPENED, Copy
 
 PATIENCE_S = 60.0  # a browser that takes nothing for so long is gone, and others wait for its turn
@@ -54,25 +56,24 @@ async def _send(request: web.Request, opening: AbstractAsyncContextManager[Copy 
     async with opening as copy:
         if isinstance(copy, Denied):
             return problems.render_for(request, copy)
-        first = await anext(copy.chunks, None)
-        if first is None:
-            return problems.render_for(request, NOT_FOUND)
         answer = web.StreamResponse(headers=_SANDBOX | {"Content-Disposition": attachment(copy.name)})
         answer.content_type, answer.content_length = copy.media_type, copy.byte_count
-        await answer.prepare(request)
-        await _pour(request, answer, first, copy)
+        async with closing(copy.chunks) as chunks:
+            await _pour(request, answer, copy.name, chunks)
         return answer
 
 
-async def _pour(request: web.Request, answer: web.StreamResponse, first: bytes, copy: Copy) -> None:
+async def _pour(request: web.Request, answer: web.StreamResponse, name: str, chunks: AsyncIterator[bytes]) -> None:
     """Send all of it, or break the connection off: half a document must not look like a whole one."""
     try:
-        await _write(answer, first)
-        async for chunk in copy.chunks:
+        await answer.prepare(request)
+        async for chunk in chunks:
             await _write(answer, chunk)
         await answer.write_eof()
+    except ConnectionError:
+        log.info("nobody takes %s any more", name)
     except (NotOpen, TimeoutError, *CANNOT_BE_OPENED) as error:
-        log.warning("a download of %s was broken off: %s", copy.name, error or "nobody takes it")
+        log.warning("a download of %s was broken off: %s", name, error or "it is not taken")
         if request.transport is not None:
             request.transport.abort()
 

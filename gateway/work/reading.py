@@ -148,14 +148,14 @@ class Reading:
                 yield refused or await self._document_copy(stack, session, scan, peer)
 
     async def _document_copy(self, stack: AsyncExitStack, session: Session, scan: Scan, peer: str) -> Copy | Denied:
+        if not await self._store.scans.pages(scan.id):
+            return NOT_FOUND
         name = document_name(scan)
         assembling = self._renderer.assembled(scan.id, name, partial(self._pour, session))
         try:
-            document, pages = await stack.enter_async_context(assembling)
+            document, _ = await stack.enter_async_context(assembling)
         except (NotOpen, *CANNOT_BE_OPENED) as error:
             return _denied(error, scan.id)
-        if not pages:
-            return NOT_FOUND
         await self._note(session, peer, scan.id)
         return Copy(name, "application/pdf", document.byte_count, document.stream())
 

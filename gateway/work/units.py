@@ -81,7 +81,7 @@ class Units:
         units = [unit for unit in await self._store.units.all() if unit.since > since]
         owners = {account.id: account.email for account in await self._store.accounts.all()}
         latest = sorted(units, key=lambda unit: unit.since, reverse=True)
-        return tuple(Newcomer(unit.model, owners[unit.owner], unit.since) for unit in latest)
+        return tuple(Newcomer(unit.model, owners[unit.owner], unit.since) for unit in latest if unit.owner in owners)
 
     def view(self, unit: Unit) -> UnitView:
         """Return a unit with what the hall knows of it."""

@@ -45,6 +45,10 @@ async def test_every_page_has_the_security_headers(gallery: Gallery) -> None:
         assert "unsafe" not in page.headers["Content-Security-Policy"]
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         assert page.headers["Referrer-Policy"] == "no-referrer"
+        assert (
+            page.headers["Cross-Origin-Opener-Policy"] == page.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        )
+        assert (policy["img-src"], policy["connect-src"]) == ("'self' data: blob:", "'self'")
         assert page.headers["Cache-Control"] == "no-store"
         assert "aiohttp" not in page.headers["Server"].lower()
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"

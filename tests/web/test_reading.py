@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from gateway.core.model import ScanId, ScanState
 from tests.web.conftest import CLIENT, EMAIL, PASSWORD, House, until
 
 GUEST = "guest@example.org"
@@ -185,7 +187,9 @@ async def test_a_download_breaks_off_when_its_session_ends(owner: House) -> None
     assert got < length
 
 
-async def test_only_so_many_copies_of_one_account_are_on_their_way(owner: House) -> None:
+async def test_only_so_many_copies_of_one_account_are_on_their_way(
+    owner: House, caplog: pytest.LogCaptureFixture
+) -> None:
     await owner.scan(40)
     scan = (await owner.call("GET", "/scans"))["items"][0]["id"]
     headers = {"Authorization": f"Bearer {owner.token}", "User-Agent": CLIENT}
@@ -201,6 +205,17 @@ async def test_only_so_many_copies_of_one_account_are_on_their_way(owner: House)
             return (await owner.raw("GET", path)).status == 200
 
         await until("a turn", free)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"], "who leaves is no error"
+
+
+async def test_a_scan_without_a_page_has_no_document(owner: House) -> None:
+    store = owner.daemon.services.store
+    [known] = await store.scans.in_state(ScanState.STORED)
+    await store.scans.begin(replace(known, id=ScanId("f" * 32), state=ScanState.RECEIVING))
+    for path in ("document", "pages/1", "pages/1/thumbnail"):
+        answer = await owner.raw("GET", f"/scans/{'f' * 32}/{path}")
+        assert (answer.status, answer.reason) == (404, "not_found"), path
+    assert (await owner.call("GET", f"/scans/{'f' * 32}/pages"))["items"] == []
 
 
 # --- what is damaged
