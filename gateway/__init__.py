@@ -5,7 +5,7 @@ vault/         secrets: the device key, age identities, sealing
 store/         memory: rows (SQL) and sealed pages (spool)
 documents/     pages -> one document
 destinations/  where documents go, one file each behind one port
-work/          the walk: watch -> intake -> gatekeeper -> outbox -> janitor, and signin, enroll, claim
+work/          the walk: watch -> intake -> gatekeeper -> outbox -> janitor, and signin, enroll, claim, reading
 web/           the face: API, pages, events
 app.py wires it all once; cli.py starts it; settings.py and clock.py stand beside core.
 """
