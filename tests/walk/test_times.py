@@ -130,3 +130,29 @@ async def test_of_half_open_sessions_the_oldest_of_33_ends(owner: Any) -> None:
         owner.clock.ahead += timedelta(seconds=1)
     levels = [(await owner.raw("GET", "/session", token=token))[1]["level"] for token in tokens]
     assert levels == ["L0", *["LP"] * 32]
+
+
+async def test_a_claim_is_open_for_a_minute_and_five_an_hour_are_the_limit(house: Any) -> None:
+    sighting = (await house.sighting())["id"]
+    begun = house.clock.now().utc
+
+    async def claim() -> tuple[int, dict[str, Any]]:
+        status, said = await house.raw("POST", "/claims", {"sighting": sighting})
+        return status, said
+
+    async def state(one: str) -> str:
+        return str((await house.call("GET", f"/claims/{one}"))["state"])
+
+    for _ in range(5):
+        status, said = await claim()
+        assert status == 201, said
+        house.clock.ahead += timedelta(seconds=60) - A_MOMENT
+        assert await state(said["id"]) == "open"
+        house.clock.ahead += 2 * A_MOMENT
+        assert await state(said["id"]) == "lapsed"
+    status, said = await claim()
+    assert (status, said["type"]) == (429, "/problems/too_many_claims")
+    house.clock.ahead += begun + timedelta(hours=1) - A_MOMENT - house.clock.now().utc
+    assert (await claim())[0] == 429
+    house.clock.ahead += 2 * A_MOMENT
+    assert (await claim())[0] == 201
