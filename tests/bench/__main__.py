@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tests.bench import air, daemon, driver, pdf, table
+from tests.bench import air, daemon, driver, pdf, storm, table
 
 # One function per subject; a further bench is a further line.
-BENCHES: tuple[Callable[[], list[table.Row]], ...] = (pdf.bench, daemon.bench, driver.bench, air.bench)
+BENCHES: tuple[Callable[[], list[table.Row]], ...] = (pdf.bench, daemon.bench, driver.bench, air.bench, storm.bench)
 
 
 def main() -> None:
