@@ -103,7 +103,7 @@ async def test_memory_is_limited() -> None:
 async def test_computing_is_limited() -> None:
     page = jpeg(Image.effect_noise((6_000, 6_000), 80).resize((13_000, 13_000), Image.Resampling.NEAREST), quality=50)
     with pytest.raises(EncodeError, match="limits"):
-        await encode(chunks(page), by=Worker(limits=Limits(cpu_s=1)))
+        await encode(chunks(page), by=Worker(limits=Limits(cpu_s=1, memory_bytes=2048 * MIB)))
 
 
 async def test_patience_is_limited(children: list[asyncio.subprocess.Process]) -> None:
