@@ -5,13 +5,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from aiohttp import web
 
 from gateway.settings import Web
-from gateway.web import guard, protocol, render, routes, sockets
+from gateway.web import announce, guard, protocol, render, routes, sockets
 from gateway.web.api import conditions, events
 from gateway.web.api.repeats import repeats
 from gateway.web.context import SERVICES
@@ -83,5 +83,8 @@ def _door(settings: Web, stack: AsyncExitStack) -> socket.socket:
 def _url(settings: Web, port: int, *, secure: bool) -> str:
     if settings.socket:
         return f"unix:{settings.socket}"
-    host = f"[{settings.address}]" if ":" in settings.address else settings.address
+    address = settings.address
+    if ip_address(address).is_unspecified:  # nobody can open that
+        address = next(iter(announce.reachable(address)), "localhost")
+    host = f"[{address}]" if ":" in address else address
     return f"{'https' if secure else 'http'}://{host}:{port}"

@@ -132,6 +132,16 @@ async def test_a_new_name_gets_into_the_certificate_without_a_restart(tmp_path: 
         await seen(here, trusted, "scansnap-gateway-2.local")
 
 
+async def test_at_every_address_the_url_is_one_that_a_browser_can_open(tmp_path: Path) -> None:
+    async with door(tmp_path, Web(address="::", port=0)) as here:
+        assert here.url.startswith("https://")
+        assert "//[::]" not in here.url
+        async with client(careless()) as http:
+            for url in (here.url, f"https://127.0.0.1:{here.port}", f"https://[::1]:{here.port}"):
+                async with http.get(f"{url}/setup") as answer:
+                    assert answer.status == 200, url
+
+
 async def test_a_restart_shows_the_same_certificate_and_authority(tmp_path: Path) -> None:
     found = []
     for _ in range(2):
