@@ -152,7 +152,9 @@ async def test_an_empty_feeder_is_no_documents(serve: Serve, said: int) -> None:
     office = await serve(Quirks(empty_at_post=said))
     ran, pages = await office.scan("ADF")
     assert "Document feeder out of documents" in ran.err
-    assert (ran.code, pages) == (NO_DOCUMENTS if said else 0, []), ran.err  # told at the first page, it counts that one
+    # Told at the first page, it counts that one, if it has asked for it by then.
+    assert ran.code in ((NO_DOCUMENTS,) if said else (0, NO_DOCUMENTS)), ran.err
+    assert pages == []
     assert office.unit.errors == []
 
 
