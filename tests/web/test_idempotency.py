@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.api import answers
+from gateway.web.api import answers_account as answers
 from gateway.web.routes import API
 from tests.web.conftest import PASSWORD, Answer, House
 from tests.web.rows import address, names

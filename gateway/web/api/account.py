@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from gateway.web import context, problems, versions
-from gateway.web.api import answers, asks, queries
+from gateway.web.api import answers_account as answers
+from gateway.web.api import asks, queries
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.qr import qr_svg
 from gateway.work.outcomes import Denied

@@ -1,6 +1,7 @@
 """JSON in and out: a body is exactly its Struct, an answer is one."""
 
-from typing import TypeVar
+from datetime import datetime
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -8,6 +9,7 @@ from aiohttp import web
 from gateway.web import problems
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 async def read(request: web.Request, kind: type[Body]) -> Body:

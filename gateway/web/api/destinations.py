@@ -4,7 +4,8 @@ from aiohttp import web
 
 from gateway.core.model import DestinationId
 from gateway.web import context, problems
-from gateway.web.api import answers, asks
+from gateway.web.api import answers_things as answers
+from gateway.web.api import asks
 from gateway.web.api.bodies import done, read, reply
 from gateway.work.outcomes import Denied
 

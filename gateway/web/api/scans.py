@@ -4,7 +4,8 @@ from aiohttp import web
 
 from gateway.core.model import DeliveryId, ScanId
 from gateway.web import context, problems
-from gateway.web.api import answers, queries
+from gateway.web.api import answers_things as answers
+from gateway.web.api import queries
 from gateway.web.api.bodies import done, reply
 from gateway.work.outcomes import NOT_FOUND, Denied
 

@@ -4,7 +4,8 @@ from aiohttp import web
 
 from gateway.core.model import Level
 from gateway.web import context, problems, versions
-from gateway.web.api import answers, asks, queries
+from gateway.web.api import answers_account as answers
+from gateway.web.api import asks, queries
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.context import VISITOR
 from gateway.work.outcomes import Denied, Grant

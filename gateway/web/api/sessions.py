@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.core.model import SessionId
 from gateway.web import context, problems
-from gateway.web.api import answers
+from gateway.web.api import answers_account as answers
 from gateway.web.api.bodies import done, reply
 
 

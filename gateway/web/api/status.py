@@ -5,7 +5,7 @@ from importlib.metadata import version
 from aiohttp import web
 
 from gateway.web import context
-from gateway.web.api import answers
+from gateway.web.api import answers_account as answers
 from gateway.web.api.bodies import reply
 
 VERSION = version("scansnap-gateway")

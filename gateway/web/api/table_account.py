@@ -2,7 +2,8 @@
 
 from gateway.web import reasons
 from gateway.web.api import account as api_account
-from gateway.web.api import answers, asks, openapi, recovery, session, sessions, status
+from gateway.web.api import answers_account as answers
+from gateway.web.api import asks, openapi, recovery, session, sessions, status
 from gateway.web.api.row import LIMIT, api
 from gateway.web.route import ANYONE, ENROLS, REPLACES, SIGNED_IN, VERIFIED, WITH_PASSWORD, Query, Route
 

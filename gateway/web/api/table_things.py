@@ -1,7 +1,8 @@
 """The API's rows about units, destinations and scans: who may, what goes in and out, why it may say no."""
 
 from gateway.web import copies
-from gateway.web.api import answers, asks, events, scans
+from gateway.web.api import answers_things as answers
+from gateway.web.api import asks, events, scans
 from gateway.web.api import destinations as api_destinations
 from gateway.web.api import units as api_units
 from gateway.web.api.row import LIMIT, api

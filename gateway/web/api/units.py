@@ -5,7 +5,8 @@ from aiohttp import web
 
 from gateway.core.model import UnitId, UnitSettings
 from gateway.web import context, problems
-from gateway.web.api import answers, asks, conditions
+from gateway.web.api import answers_things as answers
+from gateway.web.api import asks, conditions
 from gateway.web.api.bodies import done, read, reply
 from gateway.web.api.settings import ScanSettings
 from gateway.work.outcomes import NOT_FOUND, Denied
