@@ -132,12 +132,23 @@ async def test_a_new_name_gets_into_the_certificate_without_a_restart(tmp_path: 
         await seen(here, trusted, "scansnap-gateway-2.local")
 
 
+def speaks_six() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
 async def test_at_every_address_the_url_is_one_that_a_browser_can_open(tmp_path: Path) -> None:
-    async with door(tmp_path, Web(address="::", port=0)) as here:
-        assert here.url.startswith("https://")
-        assert "//[::]" not in here.url
-        async with client(careless()) as http:
-            for url in (here.url, f"https://127.0.0.1:{here.port}", f"https://[::1]:{here.port}"):
+    hosts = {"0.0.0.0": ("127.0.0.1",), "::": ("127.0.0.1", "[::1]")}
+    for address, others in hosts.items():
+        if address == "::" and not speaks_six():
+            continue
+        async with door(tmp_path, Web(address=address, port=0)) as here, client(careless()) as http:
+            assert here.url.startswith("https://")
+            assert address not in here.url
+            for url in (f"https://{other}:{here.port}" for other in others):
                 async with http.get(f"{url}/setup") as answer:
                     assert answer.status == 200, url
 
