@@ -16,6 +16,7 @@ _SERIAL_OWNER = re.compile(r"\s*[!-<>-~]{1,64}\s*=\s*[^\s=@]+@[^\s=@]+\s*", re.A
 _ADDRESS = re.compile(r"(https?://)?[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?(?(1)(/[!-~]*)?)", re.ASCII)
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_HOST_LABEL.pattern}\.)*(?![0-9]+\Z){_HOST_LABEL.pattern}", re.ASCII)
+_REMOTE = re.compile(r"[A-Za-z0-9_-]+:[^\\\0-\x1f]*")  # a name of rclone.conf and a path; no connection string
 _USB_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.ASCII)
 
 
@@ -125,11 +126,15 @@ class Destinations:
     """What the administrator lets accounts deliver to.
 
     `roots`: folders below which folder destinations may lie; none by default. `allow`: addresses that the outbound
-    guard would refuse otherwise, as "host:port" or CIDR (a NAS in the same house is on a private range).
+    guard would refuse otherwise, as "host:port" or CIDR (a NAS in the same house is on a private range). `remotes`:
+    rclone remotes, each with the folder below which destinations may lie, as "drive:Scans"; `rclone_config`: the
+    administrator's rclone.conf that says what they are. None by default.
     """
 
     roots: tuple[Path, ...] = ()
     allow: tuple[str, ...] = ()
+    remotes: tuple[str, ...] = ()
+    rclone_config: Path = Path("/etc/scansnap-gateway/rclone.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,9 @@ def check(settings: Settings) -> Settings:
     for root in settings.destinations.roots:
         if not root.is_absolute():
             raise SettingsError(f"destinations.roots: {root} is not an absolute path")
+    for remote in settings.destinations.remotes:
+        if not _REMOTE.fullmatch(remote):
+            raise SettingsError(f'destinations.remotes: {remote!r} is not written as "drive:Scans"')
     return settings
 
 

@@ -252,8 +252,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Filing:
+    """What a rule says of its documents, for sinks that know more than a name; "" leaves it to the sink."""
+
+    title: str = ""
+    correspondent: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
-    """One scan on its way to one destination. `name` is fixed before the first try."""
+    """One scan on its way to one destination. `name` and `filing` are fixed before the first try."""
 
     id: DeliveryId
     scan: ScanId
@@ -267,6 +276,7 @@ class Delivery:
     reason: str
     receipt: Receipt | None
     created_at: datetime
+    filing: Filing = Filing()
 
     @property
     def key(self) -> str:

@@ -14,6 +14,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from gateway.core.gate import Permit
 from gateway.destinations.folder_files import Draft, Folder
+from gateway.destinations.kinds import Field, Kind, Surroundings, Values
 from gateway.destinations.names import plain
 from gateway.destinations.port import Commit, Parcel, Proof, Rejected, Trace
 
@@ -105,3 +106,16 @@ async def _thread() -> AsyncIterator[_Run]:
         yield run
     finally:
         executor.shutdown(wait=False)
+
+
+def _make(values: Values, around: Surroundings) -> FolderDestination:
+    return FolderDestination.below(around.roots, values["path"])
+
+
+KIND = Kind(
+    label="Folder on the gateway",
+    proves="the file lies on the disk, synced, under its final name, with this SHA-256",
+    shown="path",
+    fields=(Field("path", "Folder", False, "An existing folder below one that the administrator lists"),),
+    make=_make,
+)

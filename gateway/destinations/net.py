@@ -1,4 +1,4 @@
-"""The outbound guard: every connection of every destination goes through a session made here.
+"""The outbound guard: every connection of every destination goes through a session or a socket made here.
 
 Addresses are judged when a destination is saved (`check`) and again at the moment of connecting: names in the resolver,
 and every socket address, IP literals included, in the socket factory, so that a name that resolves differently the
@@ -34,16 +34,44 @@ class Guard:
         self._given_resolver = resolver
 
     async def check(self, url: str) -> None:
-        """Refuse an address that a destination must not have; Rejected names the entry that would allow it."""
+        """Refuse a web address that a destination must not have; Rejected names the entry that would allow it."""
         parsed = web_address(url)
-        host, port = _endpoint(parsed)
+        await self.check_endpoint(*_endpoint(parsed), plain=parsed.scheme == "http")
+
+    async def check_endpoint(self, host: str, port: int, *, plain: bool) -> None:
+        """Refuse a host and port likewise; `plain`: it would be spoken to without encryption."""
+        await self._resolved(host, port, _Checked(self, self._resolver(), plain=plain))
+
+    async def connect(self, host: str, port: int, *, plain: bool) -> socket.socket:
+        """Return a socket, non-blocking and connected, for a library that speaks no HTTP; Rejected, Unavailable.
+
+        Every address is judged right before it is tried; the caller closes the socket.
+        """
+        resolver = _Checked(self, self._resolver(), plain=plain)
+        for result in await self._resolved(host, port, resolver):
+            where = (result["host"], port) if result["family"] == socket.AF_INET else (result["host"], port, 0, 0)
+            opened = resolver.open_socket((result["family"], socket.SOCK_STREAM, 0, "", where))
+            opened.setblocking(False)
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await asyncio.get_running_loop().sock_connect(opened, where)
+            except (OSError, TimeoutError):
+                opened.close()
+            except BaseException:
+                opened.close()
+                raise
+            else:
+                return opened
+        raise Unavailable(f"{_shown(host, port)} does not accept connections")
+
+    async def _resolved(self, host: str, port: int, resolver: "_Checked") -> list[ResolveResult]:
+        """Return the addresses of a host, each judged."""
         literal = _literal(host)
-        if literal is not None:
-            self.judge(host, port, literal, plain=parsed.scheme == "http")
-            return
-        resolver = _Checked(self, self._resolver(), plain=parsed.scheme == "http")
         try:
-            await asyncio.wait_for(resolver.resolve(host, port), CONNECT_S)
+            if literal is not None:
+                self.judge(host, port, literal, plain=resolver.plain)
+                return [_as_resolved(host, port, literal)]
+            return await asyncio.wait_for(resolver.resolve(host, port), CONNECT_S)
         except (OSError, TimeoutError):
             raise Unavailable(f"the name {host!r} cannot be resolved") from None
         except UnicodeError:  # no label of a name may be empty or longer than 63 characters
@@ -99,7 +127,7 @@ class _Checked(AbstractResolver):
     def __init__(self, guard: Guard, inner: AbstractResolver, *, plain: bool) -> None:
         self._guard = guard
         self._inner = inner
-        self._plain = plain
+        self.plain = plain
         self._named: dict[tuple[Address, int], str] = {}
 
     async def resolve(
@@ -108,7 +136,7 @@ class _Checked(AbstractResolver):
         results = await self._inner.resolve(host, port, family)
         for result in results:
             address = ip_address(result["host"])
-            self._guard.judge(host, port, address, plain=self._plain)
+            self._guard.judge(host, port, address, plain=self.plain)
             if self._guard.names(host, port):
                 self._named[address, port] = host
         return results
@@ -117,7 +145,7 @@ class _Checked(AbstractResolver):
         """Open the socket of one address, judged once more; called by aiohttp right before it connects."""
         family, kind, protocol, _, where = info
         address, port = ip_address(str(where[0])), int(where[1])
-        self._guard.judge(self._named.get((address, port), str(address)), port, address, plain=self._plain)
+        self._guard.judge(self._named.get((address, port), str(address)), port, address, plain=self.plain)
         return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:
@@ -158,6 +186,11 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _as_resolved(host: str, port: int, address: Address) -> ResolveResult:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return ResolveResult(hostname=host, host=str(address), port=port, family=family, proto=0, flags=0)
 
 
 def _shown(host: str, port: int) -> str:

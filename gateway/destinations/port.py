@@ -7,11 +7,13 @@ DestinationError
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from gateway.core.gate import Permit
+from gateway.core.model import Filing
 
 
 class DestinationError(Exception):
@@ -36,13 +38,18 @@ class ReplyLost(DestinationError):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A document ready to leave. `open()` starts a fresh stream of exactly `byte_count` bytes each time."""
+    """A document ready to leave. `open()` starts a fresh stream of exactly `byte_count` bytes each time.
+
+    `key`: scan/destination/generation, the same for every attempt; `created_at`: when the scan began.
+    """
 
     name: str
     key: str
     media_type: str
     byte_count: int
     open: Callable[[], AsyncIterator[bytes]]
+    created_at: datetime
+    filing: Filing = field(default_factory=Filing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The body of an upload: a parcel's stream that counts, hashes, watches for a stall, and is never sent twice."""
+"""The body of an upload: a parcel's stream that counts, hashes, watches for a stall, and is never sent twice.
+
+Where the last byte is the commit, `held_back` keeps the end of the document until the gate was asked once more.
+"""
 
 import asyncio
 import hashlib
@@ -7,27 +10,67 @@ from collections.abc import AsyncIterator
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
-from gateway.destinations.port import Parcel, Unavailable
+from gateway.destinations.port import Commit, Parcel, Unavailable
 
 STALL_S = 60.0  # no chunk taken for a minute: the connection is dead or useless
+HELD_BYTES = 64 * 1024  # of the end of a document: without them no sink has it
+
+
+async def whole(parcel: Parcel) -> AsyncIterator[bytes]:
+    """Yield a parcel's stream; Unavailable if it is not exactly as long as announced."""
+    left = parcel.byte_count
+    async for chunk in parcel.open():
+        left -= len(chunk)
+        if left < 0:
+            raise Unavailable("the document became longer than announced; nothing was delivered")
+        yield chunk
+    if left:
+        raise Unavailable("the document ended earlier than announced; nothing was delivered")
+
+
+async def held_back(parcel: Parcel, commit: Commit) -> AsyncIterator[bytes]:
+    """Yield a parcel's stream, its last 64 KiB (or all of it, if smaller) only after `await commit()`."""
+    free = max(0, parcel.byte_count - HELD_BYTES)
+    kept = bytearray()
+    async for chunk in whole(parcel):
+        now, later = chunk[:free], chunk[free:]
+        free -= len(now)
+        kept += later
+        if now:
+            yield now
+    await commit()
+    yield bytes(kept)
 
 
 class Upload(aiohttp.Payload):
-    """One attempt to send one parcel. `failure` is what the parcel's own stream raised, if it did."""
+    """One attempt to send one parcel. `failure` is what the parcel's own stream, or the commit, raised, if it did."""
 
-    def __init__(self, parcel: Parcel, stalled: asyncio.Timeout) -> None:
-        """Take the timeout that surrounds the request; it is put off with every chunk that the network takes."""
-        super().__init__(parcel, content_type=parcel.media_type)
-        self._size = parcel.byte_count
-        self._parcel = parcel
-        self._stalled = stalled
+    def __init__(
+        self,
+        parcel: Parcel,
+        *,
+        commit: Commit | None = None,
+        head: bytes = b"",
+        tail: bytes = b"",
+        media_type: str = "",
+    ) -> None:
+        """Take what is sent; `head` and `tail` stand around the document, `commit` is for `held_back`."""
+        super().__init__(parcel, content_type=media_type or parcel.media_type)
+        self._size = len(head) + parcel.byte_count + len(tail)
+        self._stream = whole(parcel) if commit is None else held_back(parcel, commit)
+        self._head, self._tail = head, tail
+        self._stalled: asyncio.Timeout | None = None
         self._digest = hashlib.sha256()
         self._started = False
         self.failure: Exception | None = None
 
+    def watch(self, stalled: asyncio.Timeout) -> None:
+        """Put the timeout around the request off with every chunk that the network takes."""
+        self._stalled = stalled
+
     @property
     def sha256(self) -> str:
-        """Return the digest of what was handed to the network, lower-case hex."""
+        """Return the digest of what was handed to the network of the document, lower-case hex."""
         return self._digest.hexdigest()
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -35,9 +78,13 @@ class Upload(aiohttp.Payload):
         if self._started:
             raise aiohttp.ClientConnectionError("the connection was lost during the upload")
         self._started = True
+        if self._head:
+            await writer.write(self._head)
         async for chunk in self._chunks():
             self._put_off(STALL_S)
             await writer.write(chunk)
+        if self._tail:
+            await writer.write(self._tail)
         self._put_off(None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
@@ -50,19 +97,14 @@ class Upload(aiohttp.Payload):
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         try:
-            left = self._parcel.byte_count
-            async for chunk in self._parcel.open():
-                left -= len(chunk)
-                if left < 0:
-                    raise Unavailable("the document became longer than announced; nothing was delivered")
+            async for chunk in self._stream:
                 self._digest.update(chunk)
                 yield chunk
-            if left:
-                raise Unavailable("the document ended earlier than announced; nothing was delivered")
         except Exception as error:  # aiohttp wraps it; `failure` keeps it as it was
             self.failure = error
             raise
 
     def _put_off(self, seconds: float | None) -> None:
-        when = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        self._stalled.reschedule(when)
+        if self._stalled is not None:
+            when = None if seconds is None else asyncio.get_running_loop().time() + seconds
+            self._stalled.reschedule(when)

@@ -10,7 +10,9 @@ import aiohttp
 from yarl import URL
 
 from gateway.core.gate import Permit
-from gateway.destinations.dav import UNDECIDED, Dav, explained
+from gateway.destinations.dav import UNDECIDED, Dav
+from gateway.destinations.http import explained
+from gateway.destinations.kinds import Field, Kind, Surroundings, Values, check_url, naming
 from gateway.destinations.names import PARTIAL, plain, temporary
 from gateway.destinations.net import Guard, web_address
 from gateway.destinations.port import (
@@ -176,3 +178,26 @@ async def _stat_after_commit(dav: Dav, final: URL) -> Resource | None:
         return await dav.stat(final)
     except DestinationError as error:
         raise ReplyLost(f"the server took the document but does not show it: {error}") from error
+
+
+def _make(values: Values, around: Surroundings) -> WebdavDestination:
+    if ":" in values["username"]:  # RFC 7617: the colon is where the password begins
+        raise Rejected("username: a colon cannot be part of it")
+    try:
+        return WebdavDestination(values["url"], values["username"], values["password"], around.guard)
+    except Rejected as error:
+        raise naming("url", error) from None
+
+
+KIND = Kind(
+    label="WebDAV (Nextcloud, ownCloud, a NAS)",
+    proves="the server shows the file under its final name, in its full size, with this ETag",
+    shown="url",
+    fields=(
+        Field("url", "Address of the folder", False, "https://cloud.example.org/remote.php/dav/files/me/Scans/"),
+        Field("username", "User name", False, "As the server knows it"),
+        Field("password", "Password", True, "Better an app password, made for this gateway only"),
+    ),
+    make=_make,
+    check=check_url,
+)

@@ -4,6 +4,7 @@ import msgspec
 
 from gateway.core.model import AccountId, Destination
 from gateway.destinations import registry
+from gateway.destinations.kinds import Surroundings
 from gateway.destinations.net import Guard
 from gateway.destinations.port import Port
 from gateway.settings import Destinations
@@ -17,19 +18,18 @@ class Ports:
     def __init__(self, *, store: Store, device: DeviceKey, guard: Guard, settings: Destinations) -> None:
         self._store = store
         self._device = device
-        self._guard = guard
-        self._roots = settings.roots
+        self._around = Surroundings(guard, settings.roots, settings.remotes, settings.rclone_config)
 
     async def open(self, destination: Destination) -> Port:
         """Return the destination behind its port; Rejected if its configuration cannot be used (any more)."""
         sealed = await self._store.destinations.secrets(destination.id)
         plain = self._device.unseal(sealed, table="destinations", column="secrets", account=destination.account)
         secrets = msgspec.json.decode(plain, type=dict[str, str])
-        return registry.build(destination.kind, destination.config, secrets, roots=self._roots, guard=self._guard)
+        return registry.build(destination.kind, destination.config, secrets, self._around)
 
     async def check(self, kind: str, config: dict[str, str], secrets: dict[str, str]) -> None:
         """Check what an owner entered, the address included; DestinationError names the field at fault."""
-        await registry.check(kind, config, secrets, roots=self._roots, guard=self._guard)
+        await registry.check(kind, config, secrets, self._around)
 
     def seal(self, secrets: dict[str, str], account: AccountId) -> bytes:
         """Seal a destination's secrets for the database."""

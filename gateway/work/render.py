@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.core.gate import Permit
-from gateway.core.model import Delivery, PageFile, ScanId
+from gateway.core.model import Delivery, PageFile, Scan, ScanId
 from gateway.destinations.port import Parcel
 from gateway.documents.assemble import Coding, Document, PageSource, plan
 from gateway.documents.worker import Encoded, Worker
@@ -46,12 +46,21 @@ class Renderer:
         def opener(row: PageFile, path: Path) -> AsyncIterator[bytes]:
             return self._keyring.stream(permit, row.account, path)
 
-        async with self.assembled(delivery.scan, delivery.name, opener) as (document, pages):
-            yield Parcel(delivery.name, delivery.key, "application/pdf", document.byte_count, document.stream), pages
+        async with self.assembled(delivery.scan, delivery.name, opener) as (document, scan):
+            parcel = Parcel(
+                delivery.name,
+                delivery.key,
+                "application/pdf",
+                document.byte_count,
+                document.stream,
+                scan.started_at,
+                delivery.filing,
+            )
+            yield parcel, scan.page_count
 
     @asynccontextmanager
-    async def assembled(self, scan_id: ScanId, name: str, opener: Opener) -> AsyncIterator[tuple[Document, int]]:
-        """Give a scan's document under a name, and its number of pages, for as long as the block runs.
+    async def assembled(self, scan_id: ScanId, name: str, opener: Opener) -> AsyncIterator[tuple[Document, Scan]]:
+        """Give a scan's document under a name, and the scan, for as long as the block runs.
 
         EncodeError, BrokenSeal, NotOpen. Every page is held against its row and its MAC before the first is opened.
         """
@@ -65,7 +74,7 @@ class Renderer:
         try:
             pages = [await self._page(row, opener, drafts) for row in rows]
             title = name.removesuffix(".pdf")
-            yield plan(pages, title=title, created_at=scan.started_at, identity=scan.id), len(rows)
+            yield plan(pages, title=title, created_at=scan.started_at, identity=scan.id), scan
         finally:
             for draft in drafts:
                 await asyncio.to_thread(draft.discard)

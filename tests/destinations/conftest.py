@@ -7,11 +7,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.core.gate import Facts, Permit, decide
-from gateway.core.model import AccountId, AccountState, DeliveryId, Instant, Level, Session, SessionId, TwoFactor
+from gateway.core.model import (
+    AccountId,
+    AccountState,
+    DeliveryId,
+    Filing,
+    Instant,
+    Level,
+    Session,
+    SessionId,
+    TwoFactor,
+)
 from gateway.destinations.port import Parcel
 
 NOW = Instant(datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC), 100.0, "boot")
 NAME = "2024-05-06 scan é.pdf"
+
+UNFILED = Filing()
 
 
 @pytest.fixture
@@ -37,13 +49,17 @@ def permit() -> Permit:
 @pytest.fixture
 def parcel() -> Callable[..., Parcel]:
     def make(
-        data: bytes, name: str = "2024-05-06 scan é.pdf", key: str = "s/d/1", claimed: int | None = None
+        data: bytes,
+        name: str = "2024-05-06 scan é.pdf",
+        key: str = "s/d/1",
+        claimed: int | None = None,
+        filing: Filing = UNFILED,
     ) -> Parcel:
         async def chunks() -> AsyncIterator[bytes]:
             for at in range(0, len(data), 100_000):
                 yield data[at : at + 100_000]
 
-        return Parcel(name, key, "application/pdf", len(data) if claimed is None else claimed, chunks)
+        return Parcel(name, key, "application/pdf", len(data) if claimed is None else claimed, chunks, NOW.utc, filing)
 
     return make
 

@@ -14,6 +14,7 @@ from gateway.core.gate import Permit
 from gateway.destinations.folder import FolderDestination
 from gateway.destinations.names import PART, temporary
 from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
+from tests.destinations.conftest import NOW
 
 DATA = bytes(range(256)) * 2000
 NAME = "2024-05-06 scan é.pdf"
@@ -95,7 +96,7 @@ async def test_a_stream_that_breaks_leaves_nothing_and_says_what_broke(
         raise ArithmeticError("seal")
 
     with pytest.raises(ArithmeticError):
-        await sink.deliver(permit, Parcel(NAME, "k", "application/pdf", 10**6, broken), gate)
+        await sink.deliver(permit, Parcel(NAME, "k", "application/pdf", 10**6, broken, NOW.utc), gate)
     assert names(folder) == []
 
 
@@ -109,7 +110,9 @@ async def test_cancelled_in_the_middle_it_leaves_nothing(
         under_way.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(sink.deliver(permit, Parcel(NAME, "k", "application/pdf", 10**6, endless), gate))
+    task = asyncio.create_task(
+        sink.deliver(permit, Parcel(NAME, "k", "application/pdf", 10**6, endless, NOW.utc), gate)
+    )
     await under_way.wait()
     assert names(folder) != []
     task.cancel()

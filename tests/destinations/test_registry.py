@@ -5,26 +5,26 @@ from pathlib import Path
 import pytest
 
 from gateway.destinations.folder import FolderDestination
+from gateway.destinations.kinds import Surroundings
 from gateway.destinations.net import Guard
 from gateway.destinations.port import Rejected
 from gateway.destinations.registry import KINDS, build, check
 from gateway.destinations.webdav import WebdavDestination
 
-GUARD = Guard((), ())
-ROOTS = (Path("/srv/scans"),)
+AROUND = Surroundings(Guard((), ()), roots=(Path("/srv/scans"),))
 DAV = {"url": "https://93.184.216.34/dav/", "username": "anna"}
 
 
 def test_a_folder_and_a_webdav_collection_are_built_from_their_values() -> None:
-    folder = build("folder", {"path": "/srv/scans/anna"}, {}, roots=ROOTS, guard=GUARD)
-    webdav = build("webdav", DAV, {"password": "p"}, roots=ROOTS, guard=GUARD)
+    folder = build("folder", {"path": "/srv/scans/anna"}, {}, AROUND)
+    webdav = build("webdav", DAV, {"password": "p"}, AROUND)
     assert isinstance(folder, FolderDestination)
     assert isinstance(webdav, WebdavDestination)
 
 
 async def test_good_values_pass_the_check() -> None:
-    await check("folder", {"path": "/srv/scans"}, {}, roots=ROOTS, guard=GUARD)
-    await check("webdav", DAV, {"password": "p"}, roots=ROOTS, guard=GUARD)
+    await check("folder", {"path": "/srv/scans"}, {}, AROUND)
+    await check("webdav", DAV, {"password": "p"}, AROUND)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ async def test_a_refusal_names_the_field(
     kind: str, config: dict[str, str], secrets: dict[str, str], named: str
 ) -> None:
     with pytest.raises(Rejected, match=f"^{named}: "):
-        await check(kind, config, secrets, roots=ROOTS, guard=GUARD)
+        await check(kind, config, secrets, AROUND)
 
 
 async def test_a_secret_never_appears_in_a_refusal() -> None:
     with pytest.raises(Rejected) as caught:
-        await check("webdav", DAV, {"password": "hunter2\n"}, roots=ROOTS, guard=GUARD)
+        await check("webdav", DAV, {"password": "hunter2\n"}, AROUND)
     assert "hunter2" not in str(caught.value)
 
 

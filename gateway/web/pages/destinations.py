@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from gateway.core.model import DestinationId, Level
-from gateway.destinations.registry import KINDS, Kind
+from gateway.destinations.kinds import Kind
+from gateway.destinations.registry import KINDS
 from gateway.web import context, problems, render
 from gateway.web.origins import posted
 from gateway.work.outcomes import NOT_FOUND, Denied
