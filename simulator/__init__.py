@@ -7,7 +7,7 @@
     escl/        an office machine's HTTP, and its name by mDNS
     snmp/        an agent that says what the unit is
     panel.py     HTTP for a person and for scripts   app.py       all of it, running     fixture.py  for pytest
-    demo.py      the one bridge to the gateway       sinks.py     destinations that record
+    demo.py      the one bridge to the gateway       sinks/       destinations that record
 
 Nothing here shares code with the drivers: a misread offset would cancel itself out.
 
