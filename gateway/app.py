@@ -54,6 +54,7 @@ from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.janitor import Janitor
 from gateway.work.lasting import lasting
+from gateway.work.ledger import Ledger
 from gateway.work.outbox import Outbox
 from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
@@ -61,6 +62,7 @@ from gateway.work.reading import Reading
 from gateway.work.recovery import Recovery
 from gateway.work.render import Renderer
 from gateway.work.repeats import Repeats
+from gateway.work.routing import Routing
 from gateway.work.services import Services
 from gateway.work.sessions import Sessions
 from gateway.work.setup import SetupToken
@@ -284,6 +286,7 @@ def _wire(
         own_ports=settings.web.ports,
     )
     ports = Ports(store=store, device=device, guard=guard, settings=settings.destinations)
+    routing = Routing(clock=clock, store=store, hub=hub)
     renderer = Renderer(store=store, spool=spool, device=device, keyring=keyring, worker=Worker())
     outbox = Outbox(
         clock=clock,
@@ -291,6 +294,7 @@ def _wire(
         renderer=renderer,
         gatekeeper=gatekeeper,
         ports=ports,
+        routing=routing,
         hub=hub,
     )
     janitor = Janitor(
@@ -310,8 +314,10 @@ def _wire(
         store=store,
         ports=ports,
         gatekeeper=gatekeeper,
+        routing=routing,
         hub=hub,
     )
+    ledger = Ledger(clock=clock, store=store, hub=hub)
     reading = Reading(
         clock=clock, store=store, spool=spool, keyring=keyring, renderer=renderer, worker=Worker(), hub=hub
     )
@@ -335,6 +341,8 @@ def _wire(
         intake=intake,
         outbox=outbox,
         catalogue=catalogue,
+        routing=routing,
+        ledger=ledger,
         reading=reading,
         repeats=Repeats(clock=clock, store=store, device=device),
         health=Health(clock=clock, store=store, spool=spool, sights=sights),

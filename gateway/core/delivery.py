@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from gateway.core.model import Delivery, DeliveryId, DeliveryState, Destination, Scan, ScanState
+from gateway.core.model import Delivery, DeliveryId, DeliveryState, DestinationId, Filing, Scan, ScanState
 
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 3600.0
@@ -72,22 +72,21 @@ def document_name(scan: Scan) -> str:
     return f"{stamp} {label[:40]} {scan.id[:8]}{mark}.pdf"
 
 
-def first_deliveries(scan: Scan, destinations: tuple[Destination, ...], now: datetime) -> tuple[Delivery, ...]:
-    """Return one delivery of the scan per destination, named and ready to be asked for."""
-    return tuple(
-        Delivery(
-            id=DeliveryId(sha256(f"{scan.id}/{destination.id}/1".encode()).hexdigest()[:32]),
-            scan=scan.id,
-            account=scan.account,
-            destination=destination.id,
-            generation=1,
-            name=document_name(scan),
-            state=DeliveryState.WAITING,
-            attempts=0,
-            next_try_at=now,
-            reason="",
-            receipt=None,
-            created_at=now,
-        )
-        for destination in destinations
+def planned(scan: Scan, destination: DestinationId, now: datetime, *, filing: Filing, generation: int = 1) -> Delivery:
+    """Return a delivery of the scan, named and ready to be asked for; a further `generation` is sent once more."""
+    key = f"{scan.id}/{destination}/{generation}"
+    return Delivery(
+        id=DeliveryId(sha256(key.encode()).hexdigest()[:32]),
+        scan=scan.id,
+        account=scan.account,
+        destination=destination,
+        generation=generation,
+        name=document_name(scan),
+        state=DeliveryState.WAITING,
+        attempts=0,
+        next_try_at=now,
+        reason="",
+        receipt=None,
+        created_at=now,
+        filing=filing,
     )

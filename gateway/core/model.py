@@ -11,6 +11,7 @@ UnitId = NewType("UnitId", str)
 ScanId = NewType("ScanId", str)
 DestinationId = NewType("DestinationId", str)
 DeliveryId = NewType("DeliveryId", str)
+RuleId = NewType("RuleId", str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +173,15 @@ class ScanState(StrEnum):
     PAUSED = "paused"
     STORED = "stored"
     INCOMPLETE = "incomplete"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One batch. It belongs to whoever owned the unit when it began. `reason` says why it paused."""
+    """One batch. It belongs to whoever owned the unit when it began.
+
+    `reason` says why it paused; `colour`: how its unit was set to scan.
+    """
 
     id: ScanId
     account: AccountId
@@ -188,6 +193,7 @@ class Scan:
     ended_at: datetime | None = None
     reason: str = ""
     page_count: int = 0
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True)

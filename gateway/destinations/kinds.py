@@ -30,6 +30,11 @@ class Field:
     initial: str = ""
     lines: bool = False
 
+    @property
+    def options(self) -> dict[str, str]:
+        """Return the values to choose from with what the form calls them."""
+        return {choice: choice for choice in self.choices}
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

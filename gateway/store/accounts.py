@@ -15,16 +15,23 @@ from gateway.store.audit import AuditEntry, append
 from gateway.store.erasures import remove_all_of
 from gateway.store.tables import (
     accounts,
+    channels,
     destinations,
     devices,
+    notices,
     old_keys,
     pending_factors,
+    pushes,
+    rules,
     sign_in_codes,
     tickets,
 )
 from gateway.store.tables import sessions as session_rows
 
-_OF_A_PERSON = (pending_factors, sign_in_codes, old_keys, tickets, devices, session_rows, destinations)
+_OF_A_PERSON = (
+    *(pending_factors, sign_in_codes, old_keys, tickets, devices, session_rows),
+    *(pushes, notices, channels, rules, destinations),
+)
 
 
 class EmailTaken(Exception):

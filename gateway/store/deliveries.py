@@ -15,11 +15,13 @@ from gateway.core.model import (
     DeliveryId,
     DeliveryState,
     DestinationId,
+    Filing,
     Receipt,
     Scan,
     ScanId,
     ScanState,
 )
+from gateway.store.audit import AuditEntry, append
 from gateway.store.scans import scan_of, select_scans
 from gateway.store.tables import deliveries, pages, scans
 
@@ -30,6 +32,11 @@ _FINISHED = (ScanState.STORED, ScanState.INCOMPLETE)
 
 def _receipt(stored: dict[str, Any] | None) -> Receipt | None:
     return None if stored is None else Receipt(**{**stored, "at": datetime.fromisoformat(stored["at"])})
+
+
+def filing(stored: dict[str, Any]) -> Filing:
+    """Return what is said of documents as a record."""
+    return Filing(**{**stored, "tags": tuple(stored.get("tags", ()))})
 
 
 def _delivery(row: Any) -> Delivery:
@@ -46,6 +53,7 @@ def _delivery(row: Any) -> Delivery:
         reason=row.reason,
         receipt=_receipt(row.receipt),
         created_at=row.created_at,
+        filing=filing(row.filing),
     )
 
 
@@ -61,17 +69,26 @@ class Deliveries:
             await connection.execution_options(read_only=True)
             return tuple(_delivery(row) for row in await connection.execute(query))
 
-    async def plan(self, planned: tuple[Delivery, ...]) -> None:
-        """Add deliveries that are not there yet; none for a scan that was deleted meanwhile."""
+    async def plan(self, planned: tuple[Delivery, ...], audit: AuditEntry | None = None) -> int:
+        """Add deliveries that are not there yet; none for a scan that was deleted or erased meanwhile.
+
+        Returns how many are new; only with one is there a line in the audit.
+        """
+        added = 0
         async with self._engine.begin() as connection:
             known = select(deliveries.c.id).where(deliveries.c.id.in_([d.id for d in planned]))
             there = set((await connection.execute(known)).scalars())
-            kept = select(scans.c.id).where(scans.c.id.in_([d.scan for d in planned]))
+            kept = select(scans.c.id).where(scans.c.id.in_([d.scan for d in planned]), scans.c.state.in_(_FINISHED))
             scans_there = set((await connection.execute(kept)).scalars())
             for delivery in planned:
                 if delivery.id not in there and delivery.scan in scans_there:
                     row = {name: getattr(delivery, name) for name in Delivery.__slots__}
+                    row["filing"] = asdict(delivery.filing)
                     await connection.execute(insert(deliveries).values(row))
+                    added += 1
+            if added and audit is not None:
+                await append(connection, audit)
+        return added
 
     async def due(self, now: datetime, limit: int) -> tuple[Delivery, ...]:
         """Return what waits or is uncertain and may be tried now: of each destination the oldest, oldest first."""
@@ -128,8 +145,9 @@ class Deliveries:
         next_try_at: datetime | None = None,
         receipt: Receipt | None = None,
         attempts_delta: int = 0,
+        audit: AuditEntry | None = None,
     ) -> bool:
-        """Move a delivery between states, durably; False if it was in none of the states before."""
+        """Move a delivery between states, durably, with its line in the audit; False if it was in none before."""
         values: dict[str, Any] = {
             "state": after,
             "reason": reason,
@@ -139,9 +157,13 @@ class Deliveries:
             values["next_try_at"] = next_try_at
         if receipt is not None:
             values["receipt"] = {**asdict(receipt), "at": receipt.at.isoformat()}
+            values["delivered_at"] = receipt.at
         query = update(deliveries).where(deliveries.c.id == delivery, deliveries.c.state.in_(before)).values(values)
         async with self._engine.begin() as connection:
-            return (await connection.execute(query)).rowcount == 1
+            moved = (await connection.execute(query)).rowcount == 1
+            if moved and audit is not None:
+                await append(connection, audit)
+        return moved
 
     async def scans_without_deliveries(self, account: AccountId) -> tuple[Scan, ...]:
         """Return an account's finished scans that go nowhere yet, oldest first; empty ones never do."""

@@ -6,7 +6,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.core.model import AccountId, DeliveryState, Destination, DestinationId
+from gateway.core.routing import Rule
 from gateway.store.audit import AuditEntry, append
+from gateway.store.rules import let_go, put
 from gateway.store.tables import deliveries, destinations
 
 _UNFINISHED = (DeliveryState.WAITING, DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.QUARANTINED)
@@ -29,8 +31,10 @@ class Destinations:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def add(self, destination: Destination, sealed_secrets: bytes, audit: AuditEntry) -> None:
-        """Add a destination."""
+    async def add(
+        self, destination: Destination, sealed_secrets: bytes, audit: AuditEntry, *, rule: Rule | None = None
+    ) -> None:
+        """Add a destination, with the rule that leads to it."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 insert(destinations).values(
@@ -43,6 +47,8 @@ class Destinations:
                     created_at=destination.created_at,
                 )
             )
+            if rule is not None:
+                await put(connection, rule)
             await append(connection, audit)
 
     async def _select(self, where: Any) -> Any:
@@ -67,9 +73,10 @@ class Destinations:
             raise LookupError(destination)
         return bytes(rows[0].secrets)
 
-    async def remove(self, destination: DestinationId, audit: AuditEntry) -> None:
-        """Remove a destination; what it was not given yet is discarded for it."""
+    async def remove(self, account: AccountId, destination: DestinationId, audit: AuditEntry) -> None:
+        """Remove a destination, also from the rules; what it was not given yet is discarded for it."""
         async with self._engine.begin() as connection:
+            await let_go(connection, account, destination)
             await connection.execute(
                 update(destinations).where(destinations.c.id == destination).values(removed_at=audit.at, secrets=b"")
             )

@@ -34,6 +34,7 @@ def scan_of(row: Any) -> Scan:
         ended_at=row.ended_at,
         reason=row.reason,
         page_count=row.page_count,
+        colour=row.colour,
     )
 
 
@@ -65,6 +66,7 @@ class Scans:
                     state=scan.state,
                     started_at=scan.started_at,
                     reason=scan.reason,
+                    colour=scan.colour,
                 )
             )
 

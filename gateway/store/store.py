@@ -21,6 +21,7 @@ from gateway.store.factors import Factors
 from gateway.store.idempotency import Idempotency
 from gateway.store.recovery import Recovery
 from gateway.store.remembered import Remembered
+from gateway.store.rules import Rules
 from gateway.store.scans import Scans
 from gateway.store.sessions import Sessions
 from gateway.store.throttles import Throttles
@@ -47,6 +48,7 @@ class Store:
         self.units = Units(engine)
         self.scans = Scans(engine)
         self.erasures = Erasures(engine)
+        self.rules = Rules(engine)
         self.deliveries = Deliveries(engine)
         self.destinations = Destinations(engine)
         self.audit = Audit(engine)

@@ -209,6 +209,7 @@ scans = Table(
     Column("paused_at", Utc),
     Column("ended_at", Utc),
     Column("reason", Text, nullable=False),
+    Column("colour", String(16), nullable=False, server_default=""),
     Index("ix_scans_account_started", "account", "started_at"),
 )
 
@@ -246,6 +247,54 @@ destinations = Table(
     Column("removed_at", Utc),
 )
 
+rules = Table(
+    "rules",
+    metadata,
+    _id(primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("conditions", JSON, nullable=False),
+    Column("destinations", JSON, nullable=False),
+    Column("filing", JSON, nullable=False),
+)
+
+# What an account is told, one row a cause; `over_at`: the cause is gone, `read_at`: its owner has put it away.
+notices = Table(
+    "notices",
+    metadata,
+    _id(primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("cause", String(120), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("begun_at", Utc, nullable=False),
+    Column("over_at", Utc),
+    Column("read_at", Utc),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    _id(primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+# A notice on its way to a channel; `next_try_at` is null once it got there, or will not.
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("notice", String(32), ForeignKey("notices.id"), primary_key=True),
+    Column("channel", String(32), ForeignKey("channels.id"), primary_key=True),
+    Column("account", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Utc),
+    Column("error", Text, nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -261,6 +310,8 @@ deliveries = Table(
     Column("reason", Text, nullable=False),
     Column("receipt", JSON(none_as_null=True)),
     Column("created_at", Utc, nullable=False),
+    Column("filing", JSON, nullable=False, server_default="{}"),
+    Column("delivered_at", Utc),
     UniqueConstraint("scan", "destination", "generation"),
 )
 

@@ -97,7 +97,12 @@ REASONS: dict[str, Reason] = {
     "page_damaged": Reason(409, "A page of the scan is missing, changed or unreadable; `detail` says how."),
     "too_many_copies": Reason(429, "Three downloads of an account at once are the limit."),
     "not_paused": Reason(409, "Only a paused scan can be finished."),
-    "not_failed": Reason(409, "Only a failed delivery can be tried again."),
+    "not_failed": Reason(409, "Only a failed or uncertain delivery can be tried again."),
+    "not_uncertain": Reason(409, "Only of an uncertain delivery its owner can say that it arrived."),
+    "delivery_busy": Reason(409, "The delivery is under way or over: it cannot be given up."),
+    "delivery_open": Reason(409, "A delivery of the scan to this destination is not over yet."),
+    "scan_erased": Reason(410, "The scan was delivered and its pages were erased after their time."),
+    "too_many_rules": Reason(409, "An account has 50 rules at the most."),
     "destination_unusable": Reason(422, "The destination's kind does not accept these fields; `detail` says which."),
     "destination_failed": Reason(424, "The destination did not pass its test; `detail` says why."),
 }

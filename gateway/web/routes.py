@@ -1,5 +1,5 @@
 """The table of routes: method, path, handler, who may. A route that is not here does not exist; one without levels
-is closed. The rows of the API are in api/table_account.py and api/table_things.py; its description is made from them.
+is closed. The rows of the API are in api/table_*.py; its description is made from them.
 """
 
 import msgspec
@@ -9,9 +9,11 @@ from gateway.core.model import Level
 from gateway.web import copies, probes
 from gateway.web.api import openapi
 from gateway.web.api.table_account import ACCOUNT
+from gateway.web.api.table_delivery import DELIVERY
 from gateway.web.api.table_things import THINGS
 from gateway.web.pages import (
     account,
+    deliveries,
     destinations,
     files,
     fragments,
@@ -19,6 +21,7 @@ from gateway.web.pages import (
     main,
     paper,
     problems,
+    rules,
     scans,
     setup,
     signin,
@@ -40,7 +43,7 @@ from gateway.web.route import (
     Route,
 )
 
-API: tuple[Route, ...] = (*ACCOUNT, *THINGS)
+API: tuple[Route, ...] = (*ACCOUNT, *THINGS, *DELIVERY)
 
 
 def _page(
@@ -103,7 +106,10 @@ PAGES: tuple[Route, ...] = (
     _page("GET", "/scans/{id}/delete", scans.ask_delete, SIGNED_IN, fresh=True),
     _page("POST", "/scans/{id}/delete", scans.delete, SIGNED_IN, fresh=True),
     _page("POST", "/scans/{id}/finish", main.finish_scan, SIGNED_IN),
-    _page("POST", "/deliveries/{id}/retry", main.retry, SIGNED_IN),
+    _page("POST", "/scans/{id}/deliveries", deliveries.send, VERIFIED),
+    _page("POST", "/deliveries/{id}/retry", deliveries.retry, SIGNED_IN),
+    _page("POST", "/deliveries/{id}/confirm", deliveries.confirm, VERIFIED),
+    _page("POST", "/deliveries/{id}/discard", deliveries.discard, VERIFIED),
     _page("GET", "/settings", main.settings, SIGNED_IN),
     _page("GET", "/settings/account", main.account, SIGNED_IN),
     _page("GET", "/account", account.manage, SIGNED_IN, fresh=True),
@@ -149,6 +155,12 @@ PAGES: tuple[Route, ...] = (
     _page("POST", "/destinations/{id}/test", destinations.test, VERIFIED),
     _page("GET", "/destinations/{id}/remove", destinations.ask_remove, VERIFIED, fresh=True),
     _page("POST", "/destinations/{id}/remove", destinations.remove, VERIFIED, fresh=True),
+    _page("GET", "/rules/add", rules.show_form, VERIFIED, fresh=True),
+    _page("POST", "/rules/add", rules.add, VERIFIED, fresh=True),
+    _page("GET", "/rules/{id}", rules.show, VERIFIED, fresh=True),
+    _page("POST", "/rules/{id}", rules.change, VERIFIED, fresh=True),
+    _page("POST", "/rules/{id}/raise", rules.raise_rule, VERIFIED, fresh=True),
+    _page("POST", "/rules/{id}/remove", rules.remove, VERIFIED, fresh=True),
 )
 
 PARTS: tuple[Route, ...] = (

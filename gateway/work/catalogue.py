@@ -5,13 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.clock import Clock
-from gateway.core.delivery import Event
-from gateway.core.delivery import step as delivery_step
 from gateway.core.gate import Permit, Reason
 from gateway.core.model import (
     AccountId,
     Delivery,
-    DeliveryId,
     DeliveryState,
     Destination,
     DestinationId,
@@ -20,6 +17,7 @@ from gateway.core.model import (
     ScanId,
     ScanState,
 )
+from gateway.core.routing import Rule, Unrouted, route
 from gateway.destinations.port import DestinationError
 from gateway.store.store import Store
 from gateway.work.gatekeeper import Gatekeeper
@@ -28,6 +26,7 @@ from gateway.work.outcomes import NOT_FOUND, Denied, sentence
 from gateway.work.paused import finish
 from gateway.work.ports import Ports
 from gateway.work.record import entry
+from gateway.work.routing import Routing, local
 
 NOT_PAUSED = Denied("not_paused", "Only a paused scan can be finished.", 409)
 SENTENCES = {
@@ -37,6 +36,10 @@ SENTENCES = {
     Reason.CODE_DUE: "Held: the authentication code is still due.",
     Reason.WINDOW_OVER: "Held: the time for forwarding is over. Sign in again.",
     Reason.OPEN_THE_PAGE_ONCE: "Held: sign in once more, the gateway was restarted.",
+}
+UNROUTED = {
+    Unrouted.NO_RULE: "Held: no rule says where it goes.",
+    Unrouted.NO_DESTINATION: "Held: the rule for it names no destination any more.",
 }
 NO_DESTINATION = "Held: no destination is set up yet."
 PAUSED = "Paused. Press Scan to continue, or finish it as it is."
@@ -62,6 +65,21 @@ class ScanView:
 
 
 @dataclass(frozen=True, slots=True)
+class _Words:
+    """What the views of an account's scans are put into words with."""
+
+    labels: dict[DestinationId, str]
+    rules: tuple[Rule, ...]
+
+    def of(self, scan: Scan) -> str:
+        """Return why a finished scan goes nowhere; "" for the moment until its deliveries are planned."""
+        if not self.labels:
+            return NO_DESTINATION
+        found = route(scan, self.rules, local(scan))
+        return UNROUTED[found] if isinstance(found, Unrouted) else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Forwarding:
     """Whether the gate is open for the account, until when, and through how many sessions."""
 
@@ -81,12 +99,14 @@ class Catalogue:
         store: Store,
         ports: Ports,
         gatekeeper: Gatekeeper,
+        routing: Routing,
         hub: Hub,
     ) -> None:
         self._clock = clock
         self._store = store
         self._ports = ports
         self._gatekeeper = gatekeeper
+        self._routing = routing
         self._hub = hub
 
     async def destinations(self, account: AccountId) -> tuple[Destination, ...]:
@@ -101,9 +121,10 @@ class Catalogue:
         config: dict[str, str],
         secrets: dict[str, str],
         *,
+        everything: bool,
         peer: str,
     ) -> Destination | Denied:
-        """Save a destination that its kind accepts; scans without a delivery flow to it."""
+        """Save a destination that its kind accepts; `everything`: the rule for every scan names it from now on."""
         label = " ".join(label.split())
         if not 1 <= len(label) <= 60 or not label.isprintable():
             return Denied("unusable", "A destination's name has 1 to 60 characters.", 422)
@@ -114,7 +135,8 @@ class Catalogue:
         now = self._clock.now()
         destination = Destination(DestinationId(uuid.uuid4().hex), account, kind, label, config, now.utc)
         audit = entry(now, account, peer, "destination_added", reason=f"{kind}: {label}")
-        await self._store.destinations.add(destination, self._ports.seal(secrets, account), audit)
+        rule = await self._routing.including(account, destination.id) if everything else None
+        await self._store.destinations.add(destination, self._ports.seal(secrets, account), audit, rule=rule)
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
         return destination
@@ -142,7 +164,7 @@ class Catalogue:
         if destination is None:
             return NOT_FOUND
         audit = entry(self._clock.now(), account, peer, "destination_removed", reason=destination.label)
-        await self._store.destinations.remove(destination_id, audit)
+        await self._store.destinations.remove(account, destination_id, audit)
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
         return None
@@ -151,20 +173,24 @@ class Catalogue:
         self, account: AccountId, *, limit: int = 50, before: datetime | None = None, tie: str = ""
     ) -> tuple[ScanView, ...]:
         """Return the account's scans, newest first. `tie`: the last one seen of those that began at `before`."""
-        labels = {d.id: d.label for d in await self._store.destinations.of_account(account)}
+        words = await self._words(account)
         scans = await self._store.scans.of_account(account, limit, before, tie)
-        return tuple([await self._view(scan, labels) for scan in scans])
+        return tuple([await self._view(scan, words) for scan in scans])
 
     async def scan(self, account: AccountId, scan_id: ScanId) -> ScanView | None:
         """Return one scan of the account."""
         scan = await self._store.scans.get(scan_id)
         if scan is None or scan.account != account:
             return None
-        return await self._view(scan, {d.id: d.label for d in await self._store.destinations.of_account(account)})
+        return await self._view(scan, await self._words(account))
 
-    async def _view(self, scan: Scan, labels: dict[DestinationId, str]) -> ScanView:
+    async def _words(self, account: AccountId) -> _Words:
+        labels = {d.id: d.label for d in await self._store.destinations.of_account(account)}
+        return _Words(labels, await self._routing.rules(account))
+
+    async def _view(self, scan: Scan, words: _Words) -> ScanView:
         deliveries = tuple(
-            DeliveryView(_spoken(d), labels.get(d.destination, "removed destination"), _held(d))
+            DeliveryView(_spoken(d), words.labels.get(d.destination, "removed destination"), _held(d))
             for d in await self._store.deliveries.of_scan(scan.id)
         )
         if scan.state is ScanState.PAUSED:
@@ -172,7 +198,7 @@ class Catalogue:
         if scan.state is ScanState.RECEIVING:
             return ScanView(scan, deliveries, held=False, reason="")
         if not deliveries:
-            return ScanView(scan, deliveries, held=True, reason=NO_DESTINATION)
+            return ScanView(scan, deliveries, held=True, reason=words.of(scan))
         reasons = [d.delivery.reason for d in deliveries if d.delivery.reason]
         return ScanView(scan, deliveries, any(d.held for d in deliveries), reasons[0] if reasons else "")
 
@@ -185,19 +211,6 @@ class Catalogue:
             return NOT_PAUSED
         if not await finish(self._store, self._hub, scan, self._clock.now().utc):
             return NOT_PAUSED
-        return None
-
-    async def retry(self, account: AccountId, delivery_id: DeliveryId) -> Denied | None:
-        """Try a failed delivery again now."""
-        delivery = await self._store.deliveries.get(delivery_id)
-        if delivery is None or delivery.account != account:
-            return NOT_FOUND
-        if delivery.state is not DeliveryState.FAILED:
-            return Denied("not_failed", "Only a failed delivery can be tried again.", 409)
-        state = delivery_step(delivery.state, Event.RETRY)
-        now = self._clock.now().utc
-        await self._store.deliveries.move(delivery_id, (delivery.state,), state, next_try_at=now)
-        self._hub.tell(account, "scans")
         return None
 
     async def held_count(self, account: AccountId) -> int:

@@ -129,6 +129,7 @@ class Intake:
             unit_label=unit.label,
             state=ScanState.RECEIVING,
             started_at=now,
+            colour=unit.settings.colour,
         )
         await self._store.scans.begin(scan)
         self._hub.tell(scan.account, "scans")

@@ -26,6 +26,7 @@ from gateway.work.hub import Hub
 from gateway.work.lasting import AGAIN_S
 from gateway.work.ports import Ports
 from gateway.work.render import Renderer
+from gateway.work.routing import Routing
 
 REASK_S = 0.25  # while sending: a shut gate cancels well within a second
 SWEEP_S = 30.0  # nothing depends on a hint arriving
@@ -61,6 +62,7 @@ class Outbox:
         renderer: Renderer,
         gatekeeper: Gatekeeper,
         ports: Ports,
+        routing: Routing,
         hub: Hub,
     ) -> None:
         self._clock = clock
@@ -68,6 +70,7 @@ class Outbox:
         self._renderer = renderer
         self._gatekeeper = gatekeeper
         self._ports = ports
+        self._routing = routing
         self._hub = hub
         self._busy: set[DestinationId] = set()
         self._asked_for: set[DestinationId] = set()  # while busy: somebody looks again when it is free
@@ -92,7 +95,7 @@ class Outbox:
 
     async def _round(self, group: asyncio.TaskGroup) -> datetime:
         """Begin what is due; returns the time that was asked for."""
-        await self._plan()
+        await self._routing.plan()
         waiting: dict[DestinationId, list[Delivery]] = defaultdict(list)
         looked = self._clock.now().utc
         for delivery in await self._store.deliveries.due(looked, BATCH):
@@ -111,16 +114,6 @@ class Outbox:
             if delivery.destination not in self._busy:
                 now, after = self._clock.now().utc, machine.step(delivery.state, Event.CRASH)
                 await self._store.deliveries.move(delivery.id, (delivery.state,), after, next_try_at=now)
-
-    async def _plan(self) -> None:
-        """Give each finished scan a delivery per destination; names are fixed here, before the first try."""
-        for account in await self._store.accounts.all():
-            destinations = await self._store.destinations.of_account(account.id)
-            if not destinations:
-                continue
-            for scan in await self._store.deliveries.scans_without_deliveries(account.id):
-                now = self._clock.now().utc
-                await self._store.deliveries.plan(machine.first_deliveries(scan, destinations, now))
 
     async def _serve(self, destination_id: DestinationId, deliveries: list[Delivery]) -> None:
         try:

@@ -15,10 +15,12 @@ from gateway.work.founding import Founding
 from gateway.work.health import Health
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
+from gateway.work.ledger import Ledger
 from gateway.work.outbox import Outbox
 from gateway.work.reading import Reading
 from gateway.work.recovery import Recovery
 from gateway.work.repeats import Repeats
+from gateway.work.routing import Routing
 from gateway.work.sessions import Sessions
 from gateway.work.sights import Sights
 from gateway.work.signin import SignIn
@@ -50,6 +52,8 @@ class Services:
     intake: Intake
     outbox: Outbox
     catalogue: Catalogue
+    routing: Routing
+    ledger: Ledger
     reading: Reading
     repeats: Repeats
     health: Health

@@ -10,14 +10,16 @@ from typing import BinaryIO
 
 import pytest
 
-from gateway.core.delivery import first_deliveries
+from gateway.core.delivery import planned
 from gateway.core.model import (
     Account,
     AccountId,
     AccountState,
+    Delivery,
     DeliveryState,
     Destination,
     DestinationId,
+    Filing,
     Instant,
     Level,
     PageFile,
@@ -43,6 +45,7 @@ NOW = Instant(datetime(2026, 3, 1, 12, tzinfo=UTC), 100.0, "boot")
 AUDIT = AuditEntry(NOW.utc, None, "", "127.0.0.1", "test", "", "ok", "line\r\nbreak")
 ACCOUNT = Account(AccountId("a" * 32), "Me@Example.org", AccountState.ACTIVE, TwoFactor.OFF, 1, "age1x", NOW.utc)
 SCAN = Scan(ScanId("5" * 32), ACCOUNT.id, UnitId("u" * 32), "iX500", ScanState.RECEIVING, NOW.utc)
+DONE = replace(SCAN, state=ScanState.STORED)
 DESTINATION = Destination(DestinationId("d" * 32), ACCOUNT.id, "folder", "A", {"path": "/x"}, NOW.utc)
 
 
@@ -52,6 +55,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.accounts.create(ACCOUNT, Credential(b"s", b"v", b"k", "plain"), AUDIT)
     yield opened
     await opened.close()
+
+
+def to(scan: Scan, destination: Destination) -> tuple[Delivery, ...]:
+    return (planned(scan, destination.id, NOW.utc, filing=Filing("A title", "Somebody", ("one", "two"))),)
 
 
 def a_session(name: str, level: Level = Level.L1, at: Instant = NOW) -> Session:
@@ -229,11 +236,10 @@ async def test_a_delivery_moves_only_from_where_it_is(store: Store) -> None:
     assert not await store.scans.move(SCAN.id, ScanState.RECEIVING, ScanState.PAUSED, at=NOW.utc)
     assert await store.deliveries.waiting_scans(ACCOUNT.id) == 1
     [scan] = await store.deliveries.scans_without_deliveries(ACCOUNT.id)
-    planned = first_deliveries(scan, (DESTINATION,), NOW.utc)
-    await store.deliveries.plan(planned)
-    await store.deliveries.plan(planned)
+    assert await store.deliveries.plan(to(scan, DESTINATION)) == 1
+    assert await store.deliveries.plan(to(scan, DESTINATION)) == 0
     [delivery] = await store.deliveries.due(NOW.utc, 10)
-    assert delivery == planned[0]
+    assert (delivery,) == to(scan, DESTINATION)
     moves = await asyncio.gather(
         *(
             store.deliveries.move(delivery.id, (DeliveryState.WAITING,), DeliveryState.SENDING, attempts_delta=1)
@@ -254,11 +260,11 @@ async def test_a_long_queue_of_one_destination_hides_no_other(store: Store) -> N
     for destination in (DESTINATION, other):
         await store.destinations.add(destination, b"sealed", AUDIT)
     for number in range(5):
-        scan = replace(SCAN, id=ScanId(f"{number:032}"))
+        scan = replace(DONE, id=ScanId(f"{number:032}"))
         await store.scans.begin(scan)
-        await store.deliveries.plan(first_deliveries(scan, (DESTINATION,), NOW.utc))
-    await store.scans.begin(SCAN)
-    await store.deliveries.plan(first_deliveries(SCAN, (other,), NOW.utc))
+        await store.deliveries.plan(to(scan, DESTINATION))
+    await store.scans.begin(DONE)
+    await store.deliveries.plan(to(DONE, other))
     due = await store.deliveries.due(NOW.utc, 3)
     assert [d.destination for d in due].count(DESTINATION.id) == 3
     assert [d.destination for d in due].count(other.id) == 1
@@ -266,9 +272,9 @@ async def test_a_long_queue_of_one_destination_hides_no_other(store: Store) -> N
 
 async def test_removing_a_destination_discards_what_it_was_not_given(store: Store) -> None:
     await store.destinations.add(DESTINATION, b"sealed", AUDIT)
-    await store.scans.begin(SCAN)
-    await store.deliveries.plan(first_deliveries(SCAN, (DESTINATION,), NOW.utc))
-    await store.destinations.remove(DESTINATION.id, AUDIT)
+    await store.scans.begin(DONE)
+    await store.deliveries.plan(to(DONE, DESTINATION))
+    await store.destinations.remove(SCAN.account, DESTINATION.id, AUDIT)
     assert await store.destinations.of_account(ACCOUNT.id) == ()
     [delivery] = await store.deliveries.of_scan(SCAN.id)
     assert delivery.state is DeliveryState.DISCARDED

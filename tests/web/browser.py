@@ -56,10 +56,13 @@ class Page:
         return next(form for form in self.tree.all("form") if button in form.all("button"))
 
 
+FIELDS = ("input", "select", "textarea")
+
+
 def values(form: Node) -> dict[str, str]:
     """Return what a browser would send of an untouched form."""
     sent: dict[str, str] = {}
-    for node in form.all("input", "select"):
+    for node in form.all(*FIELDS):
         name, kind = node.attrs.get("name", ""), node.attrs.get("type", "text")
         if not name or "disabled" in node.attrs:
             continue
@@ -67,6 +70,8 @@ def values(form: Node) -> dict[str, str]:
             options = list(node.all("option"))
             chosen = next((o for o in options if "selected" in o.attrs), options[0])
             sent[name] = chosen.attrs["value"]
+        elif node.tag == "textarea":
+            sent[name] = node.text
         elif kind not in ("radio", "checkbox") or "checked" in node.attrs:
             sent[name] = node.attrs.get("value", "")
     return sent
@@ -107,7 +112,7 @@ class Browser:
         """Fill a form and press its button: hidden fields and defaults go along, as in every browser."""
         form = self.now.form(button)
         assert form.attrs["method"] == "post"
-        names = {n.attrs.get("name") for n in form.all("input", "select") if n.attrs.get("type") != "hidden"}
+        names = {n.attrs.get("name") for n in form.all(*FIELDS) if n.attrs.get("type") != "hidden"}
         assert set(typed) <= names, (typed.keys(), names)
         sent = values(form) | typed
         empty = [n.attrs["name"] for n in form.all("input") if "required" in n.attrs and not sent.get(n.attrs["name"])]

@@ -25,6 +25,7 @@ class Gallery:
     claim: str = ""
     destination: str = ""
     scan: str = ""
+    rule: str = ""
 
     def keep(self, name: str) -> None:
         self.pages[name] = self.person.now
@@ -32,7 +33,7 @@ class Gallery:
     def address(self, row: Any) -> str:
         """Return a row's path with ids that exist."""
         one = {"units": self.unit, "claims": self.claim, "fragments": self.claim, "destinations": self.destination}
-        one |= {"scans": self.scan}
+        one |= {"scans": self.scan, "rules": self.rule}
         first = "scans" if "/scans/" in row.path else row.path.split("/")[1]
         path = str(row.path).replace("{kind}", "webdav").replace("{name}", "locked").replace("{page}", "1")
         return path.replace("{id}", one.get(first, "x"))
@@ -128,6 +129,12 @@ async def _destinations_and_scans(gallery: Gallery) -> None:
     gallery.destination = next(
         f.attrs["action"].split("/")[2] for f in person.now.tree.all("form") if f.attrs["action"].endswith("/test")
     )
+    hrefs = [a.attrs["href"] for a in person.now.tree.all("a")]
+    gallery.rule = next(h.split("/")[2] for h in hrefs if h.startswith("/rules/") and h != "/rules/add")
+    await person.get("/rules/add")
+    await person.submit("Save", title="A title")
+    gallery.keep("rule without a destination refused")
+    await person.get("/")
     await delivered(person, 1)
     gallery.keep("main screen, delivered")
     [gallery.scan] = {

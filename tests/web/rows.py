@@ -13,6 +13,7 @@ _OWNED = (
     "SELECT id, owner, label FROM units",
     "SELECT id, label, config, removed_at FROM destinations",
     "SELECT id, state FROM scans",
+    "SELECT id, position, conditions, destinations FROM rules",
 )
 
 

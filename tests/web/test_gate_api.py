@@ -89,6 +89,9 @@ def plausible(house: House, row: Any) -> dict[str, Any] | None:
         "NamedWay": {"way": "usb:iX500:1200753"},
         "TrustWay": {"way": "usb:iX500:1200753", "shown": "somebody else"},
         "NewDestination": folder,
+        "RuleBody": {"destinations": list(ids(house))},
+        "Place": {"place": 0},
+        "SendTo": {"destination": next(iter(ids(house)), "unknown")},
     }
     return bodies[row.body.__name__]
 

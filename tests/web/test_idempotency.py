@@ -42,6 +42,8 @@ def kept(house: House) -> list[Any]:
 async def test_it_is_where_a_retry_could_double_something_and_where_no_secret_is_answered() -> None:
     assert {f"{row.method} {row.path.removeprefix('/api/v1')}" for row in ONCE} == {
         "POST /destinations",
+        "POST /rules",
+        "POST /scans/{id}/deliveries",
         "POST /claims",
         "POST /units/{id}/scan",
         "POST /deliveries/{id}/retry",

@@ -145,9 +145,13 @@ class Rename(Struct, forbid_unknown_fields=True):
 
 
 class NewDestination(Struct, forbid_unknown_fields=True):
-    """A destination; which fields and secrets its kind has, the pages show."""
+    """A destination; which fields and secrets its kind has, the pages show.
+
+    `everything`: the rule for every scan names it; otherwise only what a rule of yours sends goes there.
+    """
 
     kind: str
     label: str
     config: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    everything: bool = True

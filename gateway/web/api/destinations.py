@@ -21,7 +21,13 @@ async def add(request: web.Request) -> web.Response:
     body = await read(request, asks.NewDestination)
     account = context.visitor(request).account.id
     made = await context.services(request).catalogue.add_destination(
-        account, body.kind, body.label, body.config, body.secrets, peer=context.peer(request)
+        account,
+        body.kind,
+        body.label,
+        body.config,
+        body.secrets,
+        everything=body.everything,
+        peer=context.peer(request),
     )
     return problems.response(made) if isinstance(made, Denied) else reply(answers.destination(made), 201)
 

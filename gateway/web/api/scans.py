@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.core.model import DeliveryId, ScanId
+from gateway.core.model import ScanId
 from gateway.web import context, problems
 from gateway.web.api import answers_things as answers
 from gateway.web.api import queries
@@ -48,11 +48,4 @@ async def finish(request: web.Request) -> web.Response:
     """Finish a paused scan with the pages it has."""
     account, scan_id = context.visitor(request).account.id, ScanId(request.match_info["id"])
     denied = await context.services(request).catalogue.finish_scan(account, scan_id)
-    return problems.response(denied) if denied else done()
-
-
-async def retry(request: web.Request) -> web.Response:
-    """Try a failed delivery again."""
-    account, delivery_id = context.visitor(request).account.id, DeliveryId(request.match_info["id"])
-    denied = await context.services(request).catalogue.retry(account, delivery_id)
     return problems.response(denied) if denied else done()

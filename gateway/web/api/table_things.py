@@ -1,9 +1,8 @@
-"""The API's rows about units, destinations and scans: who may, what goes in and out, why it may say no."""
+"""The API's rows about units and scans: who may, what goes in and out, why it may say no."""
 
 from gateway.web import copies
 from gateway.web.api import answers_things as answers
 from gateway.web.api import asks, events, scans
-from gateway.web.api import destinations as api_destinations
 from gateway.web.api import units as api_units
 from gateway.web.api.row import LIMIT, api
 from gateway.web.api.settings import ScanSettings
@@ -93,30 +92,6 @@ THINGS: tuple[Route, ...] = (
         fresh=True,
         denies=("not_found", "last_way"),
     ),
-    api("GET", "/destinations", api_destinations.list_destinations, SIGNED_IN, answer=answers.DestinationList),
-    api(
-        "POST",
-        "/destinations",
-        api_destinations.add,
-        VERIFIED,
-        body=asks.NewDestination,
-        answer=answers.DestinationAnswer,
-        status=201,
-        fresh=True,
-        denies=("unusable", "destination_unusable"),
-        once=True,
-    ),
-    api(
-        "DELETE", "/destinations/{id}", api_destinations.remove, VERIFIED, status=204, fresh=True, denies=("not_found",)
-    ),
-    api(
-        "POST",
-        "/destinations/{id}/test",
-        api_destinations.test,
-        VERIFIED,
-        status=204,
-        denies=("not_found", "destination_failed"),
-    ),
     api("GET", "/scans", scans.list_scans, SIGNED_IN, answer=answers.ScanList, query=(LIMIT, _BEFORE)),
     api("GET", "/scans/{id}", scans.get_scan, SIGNED_IN, answer=answers.ScanAnswer, denies=("not_found",)),
     api("DELETE", "/scans/{id}", scans.delete, SIGNED_IN, status=204, fresh=True, denies=("not_found", "scan_busy")),
@@ -148,14 +123,5 @@ THINGS: tuple[Route, ...] = (
         media_type="application/pdf",
     ),
     api("POST", "/scans/{id}/finish", scans.finish, SIGNED_IN, status=204, denies=("not_found", "not_paused")),
-    api(
-        "POST",
-        "/deliveries/{id}/retry",
-        scans.retry,
-        SIGNED_IN,
-        status=204,
-        denies=("not_found", "not_failed"),
-        once=True,
-    ),
     api("GET", "/events", events.stream, SIGNED_IN, query=(_SINCE,), media_type="text/event-stream"),
 )

@@ -1,5 +1,7 @@
 """Where documents go: list, add, test, remove. The forms come from the kinds' own fields."""
 
+from typing import Any
+
 from aiohttp import web
 
 from gateway.core.model import DestinationId, Level
@@ -7,7 +9,10 @@ from gateway.destinations.kinds import Kind
 from gateway.destinations.registry import KINDS
 from gateway.web import context, problems, render
 from gateway.web.origins import posted
+from gateway.web.pages.rules import described
 from gateway.work.outcomes import NOT_FOUND, Denied
+
+_EMPTY = {"everything": "on"}
 
 
 async def show(request: web.Request) -> web.Response:
@@ -16,9 +21,17 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def _list(request: web.Request, denied: Denied | None = None) -> web.Response:
-    rows = await context.services(request).catalogue.destinations(context.visitor(request).account.id)
-    may_change = context.level(request) is Level.L2
-    return render.page(request, "destinations.html", denied=denied, rows=rows, kinds=KINDS, may_change=may_change)
+    rooms, account = context.services(request), context.visitor(request).account.id
+    rows = await rooms.catalogue.destinations(account)
+    units = {row.unit.id: row.unit.label for row in await rooms.units.of(account)}
+    values: dict[str, Any] = {
+        "rows": rows,
+        "kinds": KINDS,
+        "rules": [(rule, described(rule, units)) for rule in await rooms.routing.rules(account)],
+        "labels": {row.id: row.label for row in rows},
+        "may_change": context.level(request) is Level.L2,
+    }
+    return render.page(request, "destinations.html", denied=denied, **values)
 
 
 def _form(request: web.Request, kind: Kind, given: dict[str, str], denied: Denied | None = None) -> web.Response:
@@ -28,7 +41,7 @@ def _form(request: web.Request, kind: Kind, given: dict[str, str], denied: Denie
 async def show_form(request: web.Request) -> web.Response:
     """Show the empty form of one kind."""
     kind = KINDS.get(request.match_info["kind"])
-    return _form(request, kind, {}) if kind else problems.render_for(request, NOT_FOUND)
+    return _form(request, kind, _EMPTY) if kind else problems.render_for(request, NOT_FOUND)
 
 
 async def add(request: web.Request) -> web.Response:
@@ -47,10 +60,12 @@ async def add(request: web.Request) -> web.Response:
         form.get("label", ""),
         values[False],
         values[True],
+        everything=form.get("everything") == "on",
         peer=context.peer(request),
     )
     if isinstance(made, Denied):
-        return _form(request, kind, values[False] | {"label": form.get("label", "")}, made)
+        kept = {name: form.get(name, "") for name in ("label", "everything")}
+        return _form(request, kind, values[False] | kept, made)
     return context.see("/destinations?done=destination_added")
 
 

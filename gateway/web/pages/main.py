@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.core.model import DeliveryId, ScanId
+from gateway.core.model import ScanId
 from gateway.web import context, problems, render
 from gateway.web.pages import shown
 
@@ -28,10 +28,3 @@ async def finish_scan(request: web.Request) -> web.Response:
     scan_id, account_id = ScanId(request.match_info["id"]), context.visitor(request).account.id
     denied = await context.services(request).catalogue.finish_scan(account_id, scan_id)
     return problems.render_for(request, denied) if denied else context.see("/?done=finished")
-
-
-async def retry(request: web.Request) -> web.Response:
-    """Try a failed delivery again."""
-    delivery_id, account_id = DeliveryId(request.match_info["id"]), context.visitor(request).account.id
-    denied = await context.services(request).catalogue.retry(account_id, delivery_id)
-    return problems.render_for(request, denied) if denied else context.see("/?done=retried")

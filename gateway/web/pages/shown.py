@@ -17,6 +17,8 @@ _OUTCOMES: tuple[tuple[frozenset[DeliveryState], str], ...] = (
     (frozenset({D.QUARANTINED}), "damaged"),
     (frozenset({D.UNCERTAIN}), "uncertain"),
     (frozenset({D.WAITING, D.SENDING, D.COMMITTING}), "sending"),
+    (frozenset({D.DELIVERED}), "delivered"),
+    (frozenset({D.DISCARDED}), "discarded"),
 )
 
 
@@ -34,8 +36,10 @@ def outcome(view: ScanView) -> str:
         return view.scan.state.value
     if view.held:
         return "held"
+    if view.scan.state is ScanState.ERASED:
+        return "erased"
     states = {d.delivery.state for d in view.deliveries}
-    return next((word for some, word in _OUTCOMES if states & some), "delivered")
+    return next((word for some, word in _OUTCOMES if states & some), "sending")
 
 
 async def units(request: web.Request) -> dict[str, Any]:
@@ -65,6 +69,7 @@ async def scan(request: web.Request) -> dict[str, Any] | None:
         return None
     return {
         "row": ScanShown(view, outcome(view)),
+        "destinations": await rooms.catalogue.destinations(visitor.account.id),
         "pages": pages,
         "opens": rooms.reading.opens(visitor.session),
         "sides": texts.SIDES,

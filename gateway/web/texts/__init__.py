@@ -2,7 +2,7 @@
 
 from gateway.web.texts import account, papers, scanners
 from gateway.web.texts.account import ACTIONS, AUDIT_OUTCOMES, FACTORS, LEVELS
-from gateway.web.texts.papers import DELIVERY_STATES, SCAN_OUTCOMES, SIDES
+from gateway.web.texts.papers import DELIVERY_STATES, SCAN_OUTCOMES, SIDES, WEEKDAYS
 from gateway.web.texts.scanners import SCAN_CHOICES, UNIT_STATES, VIAS
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SIDES",
     "UNIT_STATES",
     "VIAS",
+    "WEEKDAYS",
 ]
 
 TEXTS: dict[str, str] = {
@@ -154,7 +155,10 @@ NOTICES: dict[str, str] = {
     "destination_removed": "The destination was removed.",
     "destination_works": "The test passed: the destination can be reached and written to.",
     "finished": "The scan is finished as it is.",
-    "retried": "The delivery is tried again.",
+    "retried": "Done.",
+    "sent": "It is on its way.",
+    "rule_saved": "The rules are saved.",
+    "rule_removed": "The rule was removed.",
     "disabled": "Two-factor authentication is disabled. Sign in with your password.",
     "signed_out": "You are signed out.",
 }
