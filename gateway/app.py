@@ -27,6 +27,7 @@ from gateway.clock import Clock, Hardware, SystemClock, SystemHardware
 from gateway.core import session
 from gateway.core.account import fold_email
 from gateway.core.model import Unit
+from gateway.destinations.kinds import Surroundings
 from gateway.destinations.net import Guard
 from gateway.documents.worker import Worker
 from gateway.settings import Network, Registration, Settings
@@ -42,6 +43,7 @@ from gateway.web.tls import Tls
 from gateway.work.account import AccountDesk
 from gateway.work.admin import Admin
 from gateway.work.catalogue import Catalogue
+from gateway.work.channels import Channels
 from gateway.work.claim import Claims
 from gateway.work.codes import Codes
 from gateway.work.credentials import Credentials
@@ -55,6 +57,7 @@ from gateway.work.intake import Intake
 from gateway.work.janitor import Janitor
 from gateway.work.lasting import lasting
 from gateway.work.ledger import Ledger
+from gateway.work.notices import Notices
 from gateway.work.outbox import Outbox
 from gateway.work.passwords import Stretcher
 from gateway.work.ports import Ports
@@ -62,6 +65,7 @@ from gateway.work.reading import Reading
 from gateway.work.recovery import Recovery
 from gateway.work.render import Renderer
 from gateway.work.repeats import Repeats
+from gateway.work.room import Room
 from gateway.work.routing import Routing
 from gateway.work.services import Services
 from gateway.work.sessions import Sessions
@@ -95,7 +99,13 @@ class App:
         if await self.services.founding.setup_required():
             self.setup.renew()
             log.warning("no account yet: the set-up token is in %s", self.setup.path)
-        rounds = {"watch": self.services.watch.run, "outbox": self.services.outbox.run, "janitor": self.janitor.run}
+        rounds = {
+            "watch": self.services.watch.run,
+            "outbox": self.services.outbox.run,
+            "janitor": self.janitor.run,
+            "notices": self.services.notices.run,
+            "channels": self.services.channels.run,
+        }
         if self.tls is not None:
             rounds["certificate"] = self.tls.run
             if self.tls.authority is not None:
@@ -266,7 +276,8 @@ def _wire(
         owner = await store.accounts.by_email(fold_email(email)) if email else None
         return await claims.give(owner.id, sighting, how=settings.registration.policy) if owner else None
 
-    intake = Intake(clock=clock, store=store, spool=spool, device=device, hub=hub)
+    room = Room(store=store, spool=spool, settings=settings.history)
+    intake = Intake(clock=clock, store=store, spool=spool, room=room, device=device, hub=hub)
     sights = Sights(clock=clock, store=store)
     watch = Watch(
         clock=clock,
@@ -285,7 +296,9 @@ def _wire(
         allow=settings.destinations.allow,
         own_ports=settings.web.ports,
     )
-    ports = Ports(store=store, device=device, guard=guard, settings=settings.destinations)
+    sinks = settings.destinations
+    around = Surroundings(guard, sinks.roots, sinks.remotes, sinks.rclone_config)
+    ports = Ports(store=store, device=device, around=around)
     routing = Routing(clock=clock, store=store, hub=hub)
     renderer = Renderer(store=store, spool=spool, device=device, keyring=keyring, worker=Worker())
     outbox = Outbox(
@@ -306,6 +319,7 @@ def _wire(
         enroll=enroll,
         timekeeper=timekeeper,
         units=units,
+        history=settings.history,
         hub=hub,
     )
     admin = Admin(clock=clock, store=store, sessions=sessions, units=units, timekeeper=timekeeper, setup=setup)
@@ -317,6 +331,8 @@ def _wire(
         routing=routing,
         hub=hub,
     )
+    notices = Notices(clock=clock, store=store, gatekeeper=gatekeeper, sights=sights, room=room, hub=hub)
+    channels = Channels(clock=clock, store=store, device=device, around=around, page=settings.web.page)
     ledger = Ledger(clock=clock, store=store, hub=hub)
     reading = Reading(
         clock=clock, store=store, spool=spool, keyring=keyring, renderer=renderer, worker=Worker(), hub=hub
@@ -339,13 +355,16 @@ def _wire(
         watch=watch,
         units=units,
         intake=intake,
+        room=room,
         outbox=outbox,
         catalogue=catalogue,
         routing=routing,
         ledger=ledger,
+        notices=notices,
+        channels=channels,
         reading=reading,
         repeats=Repeats(clock=clock, store=store, device=device),
-        health=Health(clock=clock, store=store, spool=spool, sights=sights),
+        health=Health(clock=clock, store=store, room=room, sights=sights),
         hub=hub,
     )
     return App(

@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run the daemon in the foreground")
     commands.add_parser("setup-token", help="make a new token for creating the first account, valid for an hour")
     _account(commands.add_parser("account", help="accounts: list, invite, reset, disable, enable, forced-release"))
+    deliveries = commands.add_parser("deliveries", help="what went where lately, newest first")
+    deliveries.add_argument("name", metavar="EMAIL", nargs="?", default="", help="of this account only")
+    deliveries.set_defaults(action="list")
     clock = commands.add_parser("clock", help="the clock that codes are checked by").add_subparsers(
         dest="action", required=True
     )
@@ -109,7 +112,8 @@ def _setup_token(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # its two lines at each start tell nobody anything
+    for told in ("alembic", "asyncssh"):  # two lines at each start, and the names of users and hosts
+        logging.getLogger(told).setLevel(logging.WARNING)
     try:
         asyncio.run(_daemon(settings))
     except (app.AlreadyRunning, DeviceKeyError, StoreUnusable, TlsError, OSError) as error:

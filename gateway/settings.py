@@ -61,6 +61,15 @@ class Web:
         return tuple(port for port in (self.port, self.plain_port) if port)
 
     @property
+    def page(self) -> str:
+        """Return the address by which people are led to the pages, by the first of `hosts`; "" without one."""
+        if not self.hosts:
+            return ""
+        if self.socket or self.proxies:
+            return f"https://{self.hosts[0]}/"
+        return f"http{'' if self.secured == 'off' else 's'}://{self.hosts[0]}:{self.port}/"
+
+    @property
     def secured(self) -> str:
         """Return what `tls` comes to: "own", "given" or "off"."""
         if self.tls != "auto":
@@ -128,13 +137,28 @@ class Destinations:
     `roots`: folders below which folder destinations may lie; none by default. `allow`: addresses that the outbound
     guard would refuse otherwise, as "host:port" or CIDR (a NAS in the same house is on a private range). `remotes`:
     rclone remotes, each with the folder below which destinations may lie, as "drive:Scans"; `rclone_config`: the
-    administrator's rclone.conf that says what they are. None by default.
+    administrator's rclone.conf that says what they are (rclone writes fresh tokens into it). None by default.
     """
 
     roots: tuple[Path, ...] = ()
     allow: tuple[str, ...] = ()
     remotes: tuple[str, ...] = ()
-    rclone_config: Path = Path("/etc/scansnap-gateway/rclone.conf")
+    rclone_config: Path = Path("/var/lib/scansnap-gateway/rclone.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How long delivered scans stay here, and how much room is left alone.
+
+    `days`: delivered scans are kept, sealed, and can be sent again; 0 erases them as soon as they are delivered.
+    `keep_free_mib`, `keep_free_percent`: of the disk under the state folder; below the larger of the two no scan is
+    begun, for a disk that is full to the brim helps nobody. `quota_mib`: of each account's kept pages, 0 for no limit.
+    """
+
+    days: int = 14
+    keep_free_mib: int = 512
+    keep_free_percent: int = 5
+    quota_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +172,7 @@ class Settings:
     usb: Usb = field(default_factory=Usb)
     network: Network = field(default_factory=Network)
     destinations: Destinations = field(default_factory=Destinations)
+    history: History = field(default_factory=History)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -188,6 +213,7 @@ def check(settings: Settings) -> Settings:
     for ids in settings.usb.also:
         if not _USB_IDS.fullmatch(ids):
             raise SettingsError(f'usb.also: {ids!r} is no pair of ids such as "05ca:03e9"')
+    _check_history(settings.history)
     for root in settings.destinations.roots:
         if not root.is_absolute():
             raise SettingsError(f"destinations.roots: {root} is not an absolute path")
@@ -195,6 +221,14 @@ def check(settings: Settings) -> Settings:
         if not _REMOTE.fullmatch(remote):
             raise SettingsError(f'destinations.remotes: {remote!r} is not written as "drive:Scans"')
     return settings
+
+
+def _check_history(history: History) -> None:
+    for name in ("days", "keep_free_mib", "quota_mib"):
+        if getattr(history, name) < 0:
+            raise SettingsError(f"history.{name}: 0 or more")
+    if not 0 <= history.keep_free_percent <= 90:
+        raise SettingsError("history.keep_free_percent: from 0 to 90")
 
 
 def _check_web(web: Web) -> None:

@@ -17,6 +17,7 @@ FILE_MODE = 0o640  # the owner's group may read what was delivered, nobody else
 _READ_BYTES = 256 * 1024
 _NO_FILE = -1  # in place of a size: a link, a folder, a device
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})  # FAT, some network mounts
+_NO_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})  # what is no plain file, some network mounts
 # errno -> (for good?, sentence). What is not listed is retried: disks and mounts come back.
 _SENTENCES: dict[int, tuple[bool, str]] = {
     errno.ENOENT: (False, "the folder is not there (not mounted, or moved?)"),
@@ -90,7 +91,7 @@ class Folder:
             return _size(name, fd)
 
     def proof_of(self, name: str) -> Proof | None:
-        """Read and hash a plain file; None if there is none."""
+        """Read and hash a plain file, and bring it to the disk; None if there is none."""
         with self.opened() as fd:
             return None if _size(name, fd) in (None, _NO_FILE) else _proof(self.path, name, fd)
 
@@ -206,9 +207,20 @@ def _proof(path: Path, name: str, dir_fd: int) -> Proof:
     try:
         while chunk := os.read(fd, _READ_BYTES):
             digest.update(chunk)
+        # Whoever published it may have been stopped between the name and its sync: seen is not yet safe.
+        for unsure in (fd, dir_fd):
+            _synced(unsure)
         return _proved(path, name, os.fstat(fd), digest.hexdigest())
     finally:
         os.close(fd)
+
+
+def _synced(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def _proved(path: Path, name: str, found: os.stat_result, sha256: str) -> Proof:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from gateway.destinations.net import Guard
 from gateway.destinations.port import DestinationError, Port, Rejected
@@ -70,7 +70,19 @@ class Kind:
     check: Callable[[Values, Surroundings], Awaitable[None]] = _nothing
 
 
-def values_of(kind: Kind, config: Values, secrets: Values) -> dict[str, str]:
+class Form(Protocol):
+    """Anything that an owner fills in."""
+
+    @property
+    def label(self) -> str:
+        """Return what it is called."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Return what there is to fill in."""
+
+
+def values_of(kind: Form, config: Values, secrets: Values) -> dict[str, str]:
     """Return every field's value, checked for what any text must hold; Rejected names the field."""
     given = {False: config, True: secrets}
     for secret, values in given.items():

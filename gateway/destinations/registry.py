@@ -1,12 +1,18 @@
 """The kinds of destination there are: a new one is a new file and a line here."""
 
-from gateway.destinations import folder, webdav
+from gateway.destinations import folder, mail, paperless, rclone, s3, sftp, webdav, webhook
 from gateway.destinations.kinds import Kind, Surroundings, Values, values_of
 from gateway.destinations.port import Port, Rejected
 
 KINDS: dict[str, Kind] = {
     "folder": folder.KIND,
+    "paperless-ngx": paperless.KIND,
     "webdav": webdav.KIND,
+    "sftp": sftp.KIND,
+    "s3": s3.KIND,
+    "rclone": rclone.KIND,
+    "mail": mail.KIND,
+    "webhook": webhook.KIND,
 }
 
 

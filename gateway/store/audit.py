@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.core.model import AccountId
@@ -67,6 +67,19 @@ class Audit:
             await connection.execution_options(read_only=True)
             rows = await connection.execute(query.order_by(audit.c.seq.desc()).limit(limit))
             return tuple(_row(row) for row in rows)
+
+    async def last(self) -> int:
+        """Return the number of the latest row, 0 without one."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return (await connection.execute(select(func.max(audit.c.seq)))).scalar_one() or 0
+
+    async def after(self, seq: int, limit: int) -> tuple[AuditRow, ...]:
+        """Return the rows that came after one, oldest first."""
+        query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return tuple(_row(row) for row in await connection.execute(query))
 
     async def verify(self) -> int:
         """Return how many rows there are if the chain holds; AuditBroken otherwise."""

@@ -127,6 +127,20 @@ class Deliveries:
         """Return all deliveries in these states, oldest first."""
         return await self._select(deliveries.c.state.in_(states))
 
+    async def troubled(self, account: AccountId) -> tuple[Delivery, ...]:
+        """Return an account's deliveries that were tried and are not over, or are over badly; oldest first."""
+        open_still = deliveries.c.state.not_in((DeliveryState.DELIVERED, DeliveryState.DISCARDED))
+        return await self._select(deliveries.c.account == account, open_still, deliveries.c.attempts > 0)
+
+    async def latest(self, limit: int, account: AccountId | None = None) -> tuple[Delivery, ...]:
+        """Return the deliveries that were planned last, newest first; of one account, or of all."""
+        query = select(deliveries).order_by(deliveries.c.created_at.desc(), deliveries.c.id).limit(limit)
+        if account is not None:
+            query = query.where(deliveries.c.account == account)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return tuple(_delivery(row) for row in await connection.execute(query))
+
     async def get(self, delivery: DeliveryId) -> Delivery | None:
         """Return a delivery."""
         return next(iter(await self._select(deliveries.c.id == delivery)), None)

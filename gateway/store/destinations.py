@@ -66,6 +66,13 @@ class Destinations:
         rows = await self._select(destinations.c.id == destination)
         return _destination(rows[0]) if rows else None
 
+    async def labels(self) -> dict[DestinationId, str]:
+        """Return what every destination is called, removed ones included."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            rows = await connection.execute(select(destinations.c.id, destinations.c.label))
+            return {DestinationId(row.id): row.label for row in rows}
+
     async def secrets(self, destination: DestinationId) -> bytes:
         """Return a destination's sealed secrets; LookupError if it is gone."""
         rows = await self._select(destinations.c.id == destination)

@@ -127,6 +127,11 @@ class Scans:
         query = query.order_by(scans.c.started_at.desc(), scans.c.id).limit(limit)
         return tuple(scan_of(row) for row in await self._rows(query))
 
+    async def bytes_of(self, account: AccountId) -> int:
+        """Return the bytes of an account's pages that are kept."""
+        query = select(func.coalesce(func.sum(pages.c.byte_count), 0)).where(pages.c.account == account)
+        return int((await self._rows(query))[0][0])
+
     async def counts(self) -> dict[str, int]:
         """Return how many there are in each state."""
         query = select(scans.c.state, func.count()).group_by(scans.c.state)
@@ -138,6 +143,11 @@ class Scans:
         """Return all scans in these states, oldest first."""
         query = select_scans().where(scans.c.state.in_(states)).order_by(scans.c.started_at)
         return tuple(scan_of(row) for row in await self._rows(query))
+
+    async def lately(self, account: AccountId, state: ScanState, since: datetime) -> tuple[Scan, ...]:
+        """Return an account's scans in a state that began since then."""
+        query = select_scans().where(scans.c.account == account, scans.c.state == state, scans.c.started_at >= since)
+        return tuple(scan_of(row) for row in await self._rows(query.order_by(scans.c.started_at)))
 
     async def paused_on(self, unit: UnitId) -> Scan | None:
         """Return the newest paused scan of a unit."""

@@ -158,6 +158,11 @@ class Spool:
                 digest.update(chunk)
         return digest.hexdigest()
 
+    def adopted(self, path: str) -> str:
+        """Make a page's name durable, since a crash came before that, and return its digest; OSError."""
+        _sync_folder(self.absolute(path).parent)
+        return self.sha256(path)
+
     def erase(self, scan: ScanId) -> None:
         """Remove everything of a scan, durably; OSError. What is gone already is fine."""
         folder = self._root / scan
@@ -166,9 +171,17 @@ class Spool:
             _sync_folder(self._root)
 
     def sweep_temps(self) -> None:
-        """Remove what a crash left half written: those pages were never acknowledged."""
+        """Remove what a crash left half written: those pages were never acknowledged.
+
+        Folders that it left are made durable: who finds one takes it for that.
+        """
+        _sync_folder(self._root)
         for path in self._root.glob("*/.*.part"):
             path.unlink(missing_ok=True)
+
+    def total_bytes(self) -> int:
+        """Return the size of the disk that the spool lies on."""
+        return shutil.disk_usage(self._root).total
 
     def free_bytes(self) -> int:
         """Return the room that is left where the spool lies."""

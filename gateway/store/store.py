@@ -19,6 +19,7 @@ from gateway.store.devices import Devices
 from gateway.store.erasures import Erasures
 from gateway.store.factors import Factors
 from gateway.store.idempotency import Idempotency
+from gateway.store.notices import Notices
 from gateway.store.recovery import Recovery
 from gateway.store.remembered import Remembered
 from gateway.store.rules import Rules
@@ -50,6 +51,7 @@ class Store:
         self.erasures = Erasures(engine)
         self.rules = Rules(engine)
         self.deliveries = Deliveries(engine)
+        self.notices = Notices(engine)
         self.destinations = Destinations(engine)
         self.audit = Audit(engine)
         self.remembered = Remembered(engine)

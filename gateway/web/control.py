@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.web import problems, sockets
 from gateway.web.api.bodies import read, reply
 from gateway.web.route import Handler
-from gateway.work.admin import Admin, Issued
+from gateway.work.admin import Admin, DeliveryLine, Issued
 from gateway.work.outcomes import Denied
 
 NAME = "control.sock"
@@ -48,6 +48,24 @@ class AccountRow(msgspec.Struct):
     two_factor: str
     units: int
     sessions: int
+
+
+class DeliveryRow(msgspec.Struct):
+    """A delivery as the administrator sees it: what it is called, and where it stands."""
+
+    planned_at: str
+    email: str
+    name: str
+    destination: str
+    state: str
+    attempts: int
+    told: str
+
+
+class DeliveryRows(msgspec.Struct):
+    """Deliveries, newest first."""
+
+    items: list[DeliveryRow]
 
 
 class AccountRows(msgspec.Struct):
@@ -104,6 +122,21 @@ async def release(request: web.Request) -> web.Response:
     return _said(await request.app[ADMIN].release((await read(request, Named)).name), "The unit belongs to nobody now.")
 
 
+async def deliveries(request: web.Request) -> web.Response:
+    """List what went where lately; of one account, or of all."""
+    rows = await request.app[ADMIN].deliveries((await read(request, Named)).name)
+    if isinstance(rows, Denied):
+        return problems.response(rows)
+    return reply(DeliveryRows([_delivery(row) for row in rows]))
+
+
+def _delivery(row: DeliveryLine) -> DeliveryRow:
+    it = row.delivery
+    told = it.receipt.location if it.receipt else it.reason
+    at = f"{it.created_at:%Y-%m-%d %H:%M:%S}"
+    return DeliveryRow(at, row.email, it.name, row.destination, it.state, it.attempts, told)
+
+
 async def trust_clock(request: web.Request) -> web.Response:
     """Believe the clock."""
     await request.app[ADMIN].trust_clock()
@@ -123,6 +156,7 @@ COMMANDS: dict[str, Callable[[web.Request], Awaitable[web.Response]]] = {
     "/account/disable": disable,
     "/account/enable": enable,
     "/account/forced-release": release,
+    "/deliveries/list": deliveries,
     "/clock/trust": trust_clock,
     "/audit/verify": verify_audit,
 }

@@ -10,6 +10,7 @@ from gateway.web import copies, probes
 from gateway.web.api import openapi
 from gateway.web.api.table_account import ACCOUNT
 from gateway.web.api.table_delivery import DELIVERY
+from gateway.web.api.table_notices import NOTICES
 from gateway.web.api.table_things import THINGS
 from gateway.web.pages import (
     account,
@@ -19,6 +20,7 @@ from gateway.web.pages import (
     fragments,
     life,
     main,
+    notices,
     paper,
     problems,
     rules,
@@ -43,7 +45,7 @@ from gateway.web.route import (
     Route,
 )
 
-API: tuple[Route, ...] = (*ACCOUNT, *THINGS, *DELIVERY)
+API: tuple[Route, ...] = (*ACCOUNT, *THINGS, *DELIVERY, *NOTICES)
 
 
 def _page(
@@ -112,6 +114,12 @@ PAGES: tuple[Route, ...] = (
     _page("POST", "/deliveries/{id}/discard", deliveries.discard, VERIFIED),
     _page("GET", "/settings", main.settings, SIGNED_IN),
     _page("GET", "/settings/account", main.account, SIGNED_IN),
+    _page("GET", "/settings/notices", notices.show, SIGNED_IN),
+    _page("GET", "/settings/notices/add/{kind}", notices.show_form, VERIFIED, fresh=True),
+    _page("POST", "/settings/notices/add/{kind}", notices.add, VERIFIED, fresh=True),
+    _page("POST", "/settings/notices/{id}/test", notices.test, VERIFIED),
+    _page("POST", "/settings/notices/{id}/remove", notices.remove, VERIFIED, fresh=True),
+    _page("POST", "/notices/{id}/read", notices.put_away, SIGNED_IN),
     _page("GET", "/account", account.manage, SIGNED_IN, fresh=True),
     _page("GET", "/account/two-factor", account.show_enable, SIGNED_IN),
     _page("POST", "/account/two-factor", account.start, SIGNED_IN),
@@ -169,6 +177,7 @@ PARTS: tuple[Route, ...] = (
     _part("/fragments/scans/{id}", fragments.scan),
     _part("/fragments/forwarding", fragments.forwarding),
     _part("/fragments/account", fragments.account),
+    _part("/fragments/notices", fragments.notices),
     _part("/fragments/found", fragments.found),
     _part("/fragments/claims/{id}", fragments.claim),
 )

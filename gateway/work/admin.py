@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gateway.clock import Clock
 from gateway.core import account as accounts
-from gateway.core.model import Account, AccountState, UnitId
+from gateway.core.model import Account, AccountState, Delivery, UnitId
 from gateway.store.audit import AuditBroken
 from gateway.store.recovery import Ticket
 from gateway.store.store import Store
@@ -22,6 +22,7 @@ TICKET_BYTES = 20  # 160 bit
 INVITATION_SPAN = timedelta(days=7)
 RESET_SPAN = timedelta(minutes=30)
 PEER = "command line"
+LISTED = 100  # deliveries at a console
 
 NO_ACCOUNT = Denied("no_account", "There is no account with this e-mail address.", 404)
 NO_UNIT = Denied("no_unit", "There is no such unit.", 404)
@@ -35,6 +36,15 @@ class AccountLine:
     account: Account
     units: int
     sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLine:
+    """A delivery with whose it is and what its destination is called."""
+
+    delivery: Delivery
+    email: str
+    destination: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,21 @@ class Admin:
                 AccountLine(account, await self._store.units.count(account.id), len(await self._sessions.of(account)))
                 for account in await self._store.accounts.all()
             ]
+        )
+
+    async def deliveries(self, email: str) -> tuple[DeliveryLine, ...] | Denied:
+        """List what went where lately, newest first: of one account, or of all with ""."""
+        accounts_by_id = {account.id: account for account in await self._store.accounts.all()}
+        wanted = None
+        if email:
+            found = await self._store.accounts.by_email(accounts.fold_email(email))
+            if found is None:
+                return NO_ACCOUNT
+            wanted = found.id
+        labels = await self._store.destinations.labels()
+        return tuple(
+            DeliveryLine(row, accounts_by_id[row.account].email, labels[row.destination])
+            for row in await self._store.deliveries.latest(LISTED, wanted)
         )
 
     async def invite(self, email: str) -> Issued | Denied:

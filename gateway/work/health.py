@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.core.model import Level
-from gateway.store.spool import Spool
 from gateway.store.store import Store
-from gateway.work.intake import KEEP_FREE_BYTES
+from gateway.work.room import Room
 from gateway.work.sights import Sights
 
 
@@ -26,16 +25,16 @@ class Figures:
 class Health:
     """Looks, and changes nothing."""
 
-    def __init__(self, *, clock: Clock, store: Store, spool: Spool, sights: Sights) -> None:
+    def __init__(self, *, clock: Clock, store: Store, room: Room, sights: Sights) -> None:
         self._clock = clock
         self._store = store
-        self._spool = spool
+        self._room = room
         self._sights = sights
 
     async def trouble(self) -> str:
         """Return why no scan can be taken now, "" if one can; an error of the database comes out."""
         await self._store.units.all()
-        return "" if self._spool.free_bytes() >= KEEP_FREE_BYTES else "there is no room left for scans"
+        return "" if self._room.on_disk() >= 0 else "there is no room left for scans"
 
     async def figures(self) -> Figures:
         """Return the figures of this moment."""
@@ -45,7 +44,7 @@ class Health:
             await self._store.scans.counts(),
             await self._store.deliveries.counts(),
             await self._open_sessions(),
-            self._spool.free_bytes(),
+            max(0, self._room.on_disk()),
         )
 
     async def _open_sessions(self) -> int:

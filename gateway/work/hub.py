@@ -7,14 +7,18 @@ from contextlib import asynccontextmanager
 
 from gateway.core.model import AccountId
 
-TOPICS = ("units", "scans", "account", "claims")
+TOPICS = ("units", "scans", "account", "claims", "notices")
 
 
 class Hub:
-    """Topics that changed, to every open page of an account; `anything` is set at each, for the outbox."""
+    """Topics that changed, to every open page of an account; for the outbox `anything` is set at each.
+
+    `notable` is set likewise, but not for what the notices say themselves.
+    """
 
     def __init__(self) -> None:
         self.anything = asyncio.Event()
+        self.notable = asyncio.Event()
         self._queues: dict[AccountId, set[asyncio.Queue[str]]] = defaultdict(set)
         self._count = 0
         self._told: dict[AccountId, int] = {}
@@ -45,6 +49,8 @@ class Hub:
     def tell(self, account: AccountId, topic: str) -> None:
         """Say that a topic of one account changed."""
         self.anything.set()
+        if topic != "notices":
+            self.notable.set()
         self._count += 1
         self._told[account] = self._count
         for queue in self._queues.get(account, ()):

@@ -22,10 +22,7 @@ from gateway.vault.device import DeviceKey
 from gateway.work.hub import Hub
 from gateway.work.manifest import page_mac
 from gateway.work.profile import profile
-
-KEEP_FREE_BYTES = 512 * 1024 * 1024  # refuse before the feeder moves: nothing is ever evicted
-
-NO_ROOM = "The gateway has less than 512 MiB of room left: make room there, then press Scan again."
+from gateway.work.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +76,11 @@ class _Pull:
 class Intake:
     """The desk: one scan at a time per unit."""
 
-    def __init__(self, *, clock: Clock, store: Store, spool: Spool, device: DeviceKey, hub: Hub) -> None:
+    def __init__(self, *, clock: Clock, store: Store, spool: Spool, room: Room, device: DeviceKey, hub: Hub) -> None:
         self._clock = clock
         self._store = store
         self._spool = spool
+        self._room = room
         self._device = device
         self._hub = hub
 
@@ -93,8 +91,8 @@ class Intake:
             log.warning("unit %s: its account takes no scans", unit.id)
             return
         scan = await self._open(unit)
-        if self._spool.free_bytes() < KEEP_FREE_BYTES:
-            await self._pause(scan, NO_ROOM)
+        if refused := await self._room.refusal(account.id):
+            await self._pause(scan, refused)
             return
         try:
             await self._receive(scan, account.recipient, scanner, profile(unit.settings))

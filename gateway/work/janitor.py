@@ -10,6 +10,7 @@ from gateway.clock import Clock
 from gateway.core import scan as scans
 from gateway.core import session as sessions
 from gateway.core.model import PageFile, Scan, ScanId, ScanState
+from gateway.settings import History
 from gateway.store.spool import SealedFile, Spool
 from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
@@ -46,6 +47,7 @@ class Janitor:
         enroll: Enroll,
         timekeeper: Timekeeper,
         units: Units,
+        history: History,
         hub: Hub,
     ) -> None:
         self._clock = clock
@@ -56,6 +58,7 @@ class Janitor:
         self._enroll = enroll
         self._timekeeper = timekeeper
         self._units = units
+        self._history = history
         self._hub = hub
 
     async def start(self) -> None:
@@ -119,7 +122,7 @@ class Janitor:
             components=sealed.facts.components,
             colour=sealed.facts.colour,
             path=sealed.path,
-            sealed_sha256=self._spool.sha256(sealed.path),
+            sealed_sha256=self._spool.adopted(sealed.path),
             mac=sealed.mac,
             arrived_at=self._clock.now().utc,
         )
@@ -133,6 +136,7 @@ class Janitor:
             await self._timekeeper.note()
             await self._old()
             await self._purge()
+            await self._retire()
             await self._erase()
             await asyncio.sleep(ROUND_S)
 
@@ -161,6 +165,16 @@ class Janitor:
                     await self._units.force_out(unit.id, peer="")
                 audit = entry(now, account.id, "", "account_purged")
                 self._desk.over(account.id, await self._store.accounts.purge(account.id, audit))
+
+    async def _retire(self) -> None:
+        """Let go of the pages of scans that were delivered long enough ago, by a clock that can be trusted."""
+        if self._timekeeper.refusal() is not None:
+            return
+        now = self._clock.now()
+        by = now.utc - timedelta(days=self._history.days)
+        for account, scan in await self._store.erasures.retirable(by):
+            if await self._store.erasures.retire(scan, by, entry(now, account, "", "scan_erased", reason=scan)):
+                self._hub.tell(account, "scans")
 
     async def _erase(self) -> None:
         """Remove the sealed files of scans that are forgotten."""

@@ -18,6 +18,7 @@ from gateway.core.model import Delivery, DeliveryState, Destination, Destination
 from gateway.destinations.port import DestinationError, Proof, Rejected, ReplyLost, Trace, Unavailable
 from gateway.documents.assemble import DamagedPage
 from gateway.documents.worker import EncodeError
+from gateway.store.audit import AuditEntry
 from gateway.store.store import Store
 from gateway.vault.keyring import NotOpen
 from gateway.vault.seal import BrokenSeal
@@ -25,11 +26,13 @@ from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
 from gateway.work.lasting import AGAIN_S
 from gateway.work.ports import Ports
+from gateway.work.record import entry
 from gateway.work.render import Renderer
 from gateway.work.routing import Routing
 
 REASK_S = 0.25  # while sending: a shut gate cancels well within a second
 SWEEP_S = 30.0  # nothing depends on a hint arriving
+_TOLD = (DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.QUARANTINED)
 BATCH = 100  # of each destination, so that none waits for another's queue
 
 log = logging.getLogger(__name__)
@@ -252,9 +255,9 @@ class Outbox:
             seconds=round(seconds, 3),
         )
         event = Event.FOUND if flight.state is DeliveryState.UNCERTAIN else Event.RECEIPT
-        await self._store.deliveries.move(
-            flight.delivery.id, (flight.state,), machine.step(flight.state, event), receipt=receipt
-        )
+        after = machine.step(flight.state, event)
+        audit = self._line(flight.delivery, after, f"{proof.location}, SHA-256 {proof.sha256}")
+        await self._store.deliveries.move(flight.delivery.id, (flight.state,), after, receipt=receipt, audit=audit)
         log.info("delivered %s to %s in %.2f s", flight.delivery.id, proof.location, seconds)
         self._hub.tell(flight.delivery.account, "scans")
 
@@ -277,10 +280,16 @@ class Outbox:
                 jitter=_jitter(),
                 retry_after_s=retry_after_s,
             )
+        after = machine.step(flight.state, event)
+        audit = self._line(flight.delivery, after, f"{flight.delivery.name}: {reason}") if after in _TOLD else None
         await self._store.deliveries.move(
-            flight.delivery.id, (flight.state,), machine.step(flight.state, event), reason=reason, next_try_at=due
+            flight.delivery.id, (flight.state,), after, reason=reason, next_try_at=due, audit=audit
         )
         self._hub.tell(flight.delivery.account, "scans")
+
+    def _line(self, delivery: Delivery, state: DeliveryState, reason: str) -> AuditEntry:
+        action = "delivered" if state is DeliveryState.DELIVERED else f"delivery_{state}"
+        return entry(self._clock.now(), delivery.account, "", action, reason=reason)
 
     async def _move(self, delivery: Delivery, state: DeliveryState, event: Event, *, attempts: int = 0) -> bool:
         moved = await self._store.deliveries.move(

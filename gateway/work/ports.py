@@ -5,9 +5,7 @@ import msgspec
 from gateway.core.model import AccountId, Destination
 from gateway.destinations import registry
 from gateway.destinations.kinds import Surroundings
-from gateway.destinations.net import Guard
 from gateway.destinations.port import Port
-from gateway.settings import Destinations
 from gateway.store.store import Store
 from gateway.vault.device import DeviceKey
 
@@ -15,10 +13,10 @@ from gateway.vault.device import DeviceKey
 class Ports:
     """Builds destinations, with their secrets unsealed for just that."""
 
-    def __init__(self, *, store: Store, device: DeviceKey, guard: Guard, settings: Destinations) -> None:
+    def __init__(self, *, store: Store, device: DeviceKey, around: Surroundings) -> None:
         self._store = store
         self._device = device
-        self._around = Surroundings(guard, settings.roots, settings.remotes, settings.rclone_config)
+        self._around = around
 
     async def open(self, destination: Destination) -> Port:
         """Return the destination behind its port; Rejected if its configuration cannot be used (any more)."""

@@ -8,6 +8,7 @@ from gateway.store.store import Store
 from gateway.work.account import AccountDesk
 from gateway.work.admin import Admin
 from gateway.work.catalogue import Catalogue
+from gateway.work.channels import Channels
 from gateway.work.claim import Claims
 from gateway.work.devices import Devices
 from gateway.work.enroll import Enroll
@@ -16,10 +17,12 @@ from gateway.work.health import Health
 from gateway.work.hub import Hub
 from gateway.work.intake import Intake
 from gateway.work.ledger import Ledger
+from gateway.work.notices import Notices
 from gateway.work.outbox import Outbox
 from gateway.work.reading import Reading
 from gateway.work.recovery import Recovery
 from gateway.work.repeats import Repeats
+from gateway.work.room import Room
 from gateway.work.routing import Routing
 from gateway.work.sessions import Sessions
 from gateway.work.sights import Sights
@@ -50,10 +53,13 @@ class Services:
     watch: Watch
     units: Units
     intake: Intake
+    room: Room
     outbox: Outbox
     catalogue: Catalogue
     routing: Routing
     ledger: Ledger
+    notices: Notices
+    channels: Channels
     reading: Reading
     repeats: Repeats
     health: Health

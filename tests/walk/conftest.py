@@ -16,7 +16,7 @@ from yarl import URL
 from gateway import app
 from gateway.clock import SystemClock
 from gateway.core.model import Instant
-from gateway.settings import Destinations, Network, Paths, Registration, Settings, SignIn, Web
+from gateway.settings import Destinations, History, Network, Paths, Registration, Settings, SignIn, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
 from simulator.vens.wire import Ports
@@ -207,6 +207,7 @@ def _done() -> tuple[Any, ...]:
 
 
 _DONE = _done()
+_HISTORY = History()
 Opener = Callable[..., Any]
 
 
@@ -220,6 +221,8 @@ def open_house(tmp_path: Path) -> Opener:
         model: str = "iX500",
         fleet: Fleet | None = None,
         registration: Registration | None = None,
+        history: History = _HISTORY,
+        allow: tuple[str, ...] = (),
     ) -> AsyncIterator[House]:
         archive = tmp_path / "archive"
         archive.mkdir(exist_ok=True)
@@ -237,7 +240,10 @@ def open_house(tmp_path: Path) -> Opener:
                 signin=SignIn(calls_per_minute=10_000, calls_per_hour=100_000),
                 registration=registration or (Registration("usb", usb_owner) if usb_owner else Registration()),
                 network=network,
-                destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
+                destinations=Destinations(
+                    roots=(archive,), allow=tuple(f"127.0.0.1:{URL(url).port}" for url in (sink.url, *allow))
+                ),
+                history=history,
             )
             clock = Shifted()
             http = await stack.enter_async_context(aiohttp.ClientSession())

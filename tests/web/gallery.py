@@ -35,7 +35,8 @@ class Gallery:
         one = {"units": self.unit, "claims": self.claim, "fragments": self.claim, "destinations": self.destination}
         one |= {"scans": self.scan, "rules": self.rule}
         first = "scans" if "/scans/" in row.path else row.path.split("/")[1]
-        path = str(row.path).replace("{kind}", "webdav").replace("{name}", "locked").replace("{page}", "1")
+        kind = "mail" if "notices" in row.path else "webdav"
+        path = str(row.path).replace("{kind}", kind).replace("{name}", "locked").replace("{page}", "1")
         return path.replace("{id}", one.get(first, "x"))
 
 

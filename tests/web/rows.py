@@ -13,6 +13,7 @@ _OWNED = (
     "SELECT id, owner, label FROM units",
     "SELECT id, label, config, removed_at FROM destinations",
     "SELECT id, state FROM scans",
+    "SELECT id, kind, config FROM channels",
     "SELECT id, position, conditions, destinations FROM rules",
 )
 
@@ -27,7 +28,7 @@ def address(row: Any, one: str = "x") -> str:
     return (
         str(row.path)
         .replace("{id}", one)
-        .replace("{kind}", "folder")
+        .replace("{kind}", "mail" if "notices" in row.path else "folder")
         .replace("{page}", "1")
         .replace("{name}", "style.css")
     )

@@ -48,6 +48,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "RuleBody": {"destinations": ["unknown"], "colours": ["gray"], "weekdays": [0], "from_minute": 480, "tags": ["a"]},
     "Place": {"place": 0},
     "SendTo": {"destination": "unknown"},
+    "NewChannel": {"kind": "ntfy", "config": {"url": "http://127.0.0.1:1/papers"}, "secrets": {}},
 }
 
 

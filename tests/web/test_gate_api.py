@@ -91,6 +91,7 @@ def plausible(house: House, row: Any) -> dict[str, Any] | None:
         "NewDestination": folder,
         "RuleBody": {"destinations": list(ids(house))},
         "Place": {"place": 0},
+        "NewChannel": {"kind": "ntfy", "config": {"url": "https://ntfy.example.org/papers"}},
         "SendTo": {"destination": next(iter(ids(house)), "unknown")},
     }
     return bodies[row.body.__name__]

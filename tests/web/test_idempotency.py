@@ -43,6 +43,7 @@ async def test_it_is_where_a_retry_could_double_something_and_where_no_secret_is
     assert {f"{row.method} {row.path.removeprefix('/api/v1')}" for row in ONCE} == {
         "POST /destinations",
         "POST /rules",
+        "POST /channels",
         "POST /scans/{id}/deliveries",
         "POST /claims",
         "POST /units/{id}/scan",

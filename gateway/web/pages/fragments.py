@@ -33,6 +33,11 @@ async def account(request: web.Request) -> web.Response:
     return render.page(request, "_account.html", **await shown.account(request))
 
 
+async def notices(request: web.Request) -> web.Response:
+    """Return what the account is told."""
+    return render.page(request, "_notices.html", **await shown.notices(request))
+
+
 async def found(request: web.Request) -> web.Response:
     """Return the list of scanners in sight."""
     return render.page(request, "_found.html", **await shown.found(request))

@@ -9,8 +9,8 @@ from gateway.web.pages import shown
 
 async def show(request: web.Request) -> web.Response:
     """Show forwarding, units and scans."""
-    values = await shown.forwarding(request) | await shown.units(request) | await shown.scans(request)
-    return render.page(request, "main.html", **values)
+    told = await shown.forwarding(request) | await shown.notices(request)
+    return render.page(request, "main.html", **told, **await shown.units(request), **await shown.scans(request))
 
 
 async def settings(request: web.Request) -> web.Response:

@@ -6,9 +6,12 @@ from typing import Any
 from aiohttp import web
 
 from gateway.core.model import DeliveryState, ScanId, ScanState, TwoFactor
+from gateway.core.notice import URGENT
 from gateway.web import context, texts
 from gateway.work.catalogue import ScanView
+from gateway.work.notices import TITLES
 from gateway.work.outcomes import Denied
+from gateway.work.room import MIB
 
 D = DeliveryState
 # The first row that any delivery matches names the scan's outcome: what needs the owner comes first.
@@ -51,7 +54,7 @@ async def units(request: web.Request) -> dict[str, Any]:
 async def scans(request: web.Request) -> dict[str, Any]:
     """Return what the list of scans shows."""
     rooms, visitor = context.services(request), context.visitor(request)
-    return {
+    return await room(request) | {
         "scans": [ScanShown(view, outcome(view)) for view in await rooms.catalogue.scans(visitor.account.id)],
         "opens": rooms.reading.opens(visitor.session),
         "outcomes": texts.SCAN_OUTCOMES,
@@ -76,6 +79,18 @@ async def scan(request: web.Request) -> dict[str, Any] | None:
         "outcomes": texts.SCAN_OUTCOMES,
         "delivery_states": texts.DELIVERY_STATES,
     }
+
+
+async def notices(request: web.Request) -> dict[str, Any]:
+    """Return what the account is told."""
+    rows = await context.services(request).notices.of(context.visitor(request).account.id)
+    return {"notices": rows, "titles": TITLES, "urgent": URGENT}
+
+
+async def room(request: web.Request) -> dict[str, Any]:
+    """Return how much room is left for scans."""
+    left = await context.services(request).room.left(context.visitor(request).account.id)
+    return {"room": left, "room_mib": left.bytes // MIB}
 
 
 async def forwarding(request: web.Request) -> dict[str, Any]:

@@ -1,0 +1,159 @@
+"""What owners are told: found anew in the rows whenever something changed, so that nothing is missed by a crash."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from gateway.clock import Clock
+from gateway.core.gate import Reason, Refusal
+from gateway.core.model import Account, AccountId, AccountState, Instant, ScanState, UnitId, UnitState
+from gateway.core.notice import LOST_SPAN, Cause, Kind, Notice, NoticeId, of_delivery
+from gateway.store.store import Store
+from gateway.work.gatekeeper import Gatekeeper
+from gateway.work.hub import Hub
+from gateway.work.outcomes import NOT_FOUND, Denied
+from gateway.work.room import Room
+from gateway.work.sights import Sights
+
+ROUND_S = 30.0  # what only time brings about waits no longer
+PAUSE_S = 1.0  # changes come in bursts: one look for all of them
+_KEPT_SPAN = timedelta(days=30)
+_LATELY_SPAN = timedelta(days=2)  # an incomplete scan is news
+_READ_ROWS = 500
+_AUDIT_READ = "notices_audit_row"
+
+TITLES: dict[Kind, str] = {
+    Kind.HELD: "Scans are held until you sign in",
+    Kind.OPEN_THE_PAGE_ONCE: "Open the gateway's page once: it was restarted",
+    Kind.INCOMPLETE: "A scan is incomplete",
+    Kind.DESTINATION: "A destination does not take documents",
+    Kind.UNCERTAIN: "It is not certain whether a document arrived",
+    Kind.DAMAGED: "A page of a scan is damaged",
+    Kind.UNIT_LOST: "A scanner was not in sight for a day",
+    Kind.UNIT_CHANGED: "A scanner shows another identity",
+    Kind.ROOM: "Room for scans is nearly used up",
+    Kind.SECURITY: "Your account",
+}
+# What the security log says of an account that its owner must hear of.
+SECURITY: dict[str, str] = {
+    "account_deletion_began": "The deletion of your account began.",
+    "account_disabled": "The administrator disabled your account.",
+    "account_reset": "Your password was reset with a ticket.",
+    "authenticator_replaced": "Your authenticator was replaced.",
+    "channel_added": "Notices are pushed to a further place.",
+    "destination_added": "A destination was added.",
+    "email_changed": "Your e-mail address was changed.",
+    "paper_printed": "A new rescue key and new sign-in codes were printed.",
+    "password_changed": "Your password was changed.",
+    "reset_issued": "The administrator issued a ticket that resets your password.",
+    "two_factor_disabled": "Two-factor authentication was disabled.",
+    "two_factor_enabled": "Two-factor authentication was enabled.",
+    "two_factor_suspended": "Too many wrong codes: your authenticator counts no more.",
+    "unit_registered": "A scanner was registered to your account.",
+    "unit_removed": "A scanner was removed from your account.",
+}
+_LIVING = (AccountState.ACTIVE, AccountState.DISABLED)
+
+
+class Notices:
+    """Keeps what accounts are told up to date."""
+
+    def __init__(
+        self, *, clock: Clock, store: Store, gatekeeper: Gatekeeper, sights: Sights, room: Room, hub: Hub
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._gatekeeper = gatekeeper
+        self._sights = sights
+        self._room = room
+        self._hub = hub
+        self._gone: dict[UnitId, Instant] = {}  # since when a unit is out of sight
+
+    async def of(self, account: AccountId) -> tuple[Notice, ...]:
+        """Return what an account is told now, newest first."""
+        return await self._store.notices.of_account(account)
+
+    async def read(self, account: AccountId, notice: NoticeId) -> Denied | None:
+        """Put a notice away."""
+        if not await self._store.notices.read(account, notice, self._clock.now().utc):
+            return NOT_FOUND
+        self._hub.tell(account, "notices")
+        return None
+
+    async def run(self) -> None:
+        """Look whenever something changed, and now and again, until cancelled."""
+        if await self._store.remembered.get(_AUDIT_READ) is None:
+            await self._store.remembered.put(_AUDIT_READ, str(await self._store.audit.last()))
+        while True:
+            self._hub.notable.clear()
+            await self.look()
+            await asyncio.sleep(PAUSE_S)
+            try:
+                async with asyncio.timeout(ROUND_S):
+                    await self._hub.notable.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Find what there is to tell, and tell it."""
+        now = self._clock.now()
+        await self._security(now)
+        for account in await self._store.accounts.all():
+            if account.state in _LIVING:
+                causes = tuple([cause async for cause in self._causes(account, now)])
+                if await self._store.notices.settle(account.id, causes, now.utc):
+                    self._hub.tell(account.id, "notices")
+        await self._store.notices.prune(now.utc - _KEPT_SPAN)
+
+    async def _security(self, now: Instant) -> None:
+        """Tell of what the security log says since the last look; the row's number is the cause."""
+        read = int(await self._store.remembered.get(_AUDIT_READ) or 0)
+        rows = await self._store.audit.after(read, _READ_ROWS)
+        for row in rows:
+            words = SECURITY.get(row.entry.action)
+            if words and row.entry.account and row.entry.outcome == "ok":
+                told = Cause(f"audit:{row.seq}", Kind.SECURITY, f"{words} {row.entry.reason}".strip())
+                await self._store.notices.tell(row.entry.account, told, now.utc)
+                self._hub.tell(row.entry.account, "notices")
+        if rows:
+            await self._store.remembered.put(_AUDIT_READ, str(rows[-1].seq))
+
+    async def _causes(self, account: Account, now: Instant) -> AsyncIterator[Cause]:
+        if (held := await self._held(account.id)) is not None:
+            yield held
+        labels = {d.id: d.label for d in await self._store.destinations.of_account(account.id)}
+        told: set[str] = set()
+        for delivery in await self._store.deliveries.troubled(account.id):
+            label = labels.get(delivery.destination, "")
+            cause = of_delivery(delivery, label, held=delivery.reason in set(Reason))
+            if cause is not None and (cause.begins or cause.key not in told):
+                told.add(cause.key)
+                yield cause
+        for scan in await self._store.scans.lately(account.id, ScanState.INCOMPLETE, now.utc - _LATELY_SPAN):
+            yield Cause(f"scan:{scan.id}", Kind.INCOMPLETE, f"{scan.unit_label}. {scan.reason}".strip())
+        for unit in await self._store.units.of_account(account.id):
+            state, note = self._sights.state(unit)
+            if state is UnitState.SUSPENDED:
+                yield Cause(f"unit:{unit.id}", Kind.UNIT_CHANGED, f"{unit.label}. {note}")
+            elif self._lost(unit.id, state, now):
+                yield Cause(f"unit:{unit.id}", Kind.UNIT_LOST, unit.label)
+        left = await self._room.left(account.id)
+        if left.nearly_full:
+            yield Cause("room", Kind.ROOM, f"{left.bytes // 2**20} MiB are left.")
+
+    async def _held(self, account: AccountId) -> Cause | None:
+        answer = await self._gatekeeper.prospect(account)
+        if not isinstance(answer, Refusal):
+            return None
+        if answer.reason is Reason.OPEN_THE_PAGE_ONCE:
+            return Cause("gate:open", Kind.OPEN_THE_PAGE_ONCE, "Until then scans are held.")
+        if not await self._store.deliveries.waiting_scans(account):
+            return None
+        return Cause("gate", Kind.HELD, "They are safe on the gateway, sealed, and go out by themselves then.")
+
+    def _lost(self, unit: UnitId, state: UnitState, now: Instant) -> bool:
+        if state not in (UnitState.GONE, UnitState.UNSEEN):
+            self._gone.pop(unit, None)
+            return False
+        since = self._gone.setdefault(unit, now)
+        return now.boot_s - since.boot_s >= LOST_SPAN.total_seconds()

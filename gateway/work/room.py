@@ -1,0 +1,56 @@
+"""How much room is left for scans. Nothing is ever evicted: who has none left is refused before the feeder moves."""
+
+from dataclasses import dataclass
+
+from gateway.core.model import AccountId
+from gateway.settings import History
+from gateway.store.spool import Spool
+from gateway.store.store import Store
+
+MIB = 1024 * 1024
+NEARLY = 2  # times what is kept free: from there on owners are told
+
+NO_ROOM = "The gateway has no room left for scans: make room there, then press Scan again."
+NO_QUOTA = "Your account has used up its room on the gateway: delete scans, or have them delivered, then press Scan."
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Bytes that an account may still add, and whether that is nearly nothing; `used`: by its pages that are kept."""
+
+    bytes: int
+    used: int
+    nearly_full: bool
+
+
+class Room:
+    """Measures the disk, and the account's share where the administrator has set one."""
+
+    def __init__(self, *, store: Store, spool: Spool, settings: History) -> None:
+        self._store = store
+        self._spool = spool
+        self._settings = settings
+
+    @property
+    def _kept_bytes(self) -> int:
+        """Return what stays free on the disk: the larger of the two settings."""
+        share = self._spool.total_bytes() * self._settings.keep_free_percent // 100
+        return max(self._settings.keep_free_mib * MIB, share)
+
+    def on_disk(self) -> int:
+        """Return the bytes that scans may still take on the disk, negative when it is too full."""
+        return self._spool.free_bytes() - self._kept_bytes
+
+    async def left(self, account: AccountId) -> Left:
+        """Return what is left for an account."""
+        used, disk, quota = await self._store.scans.bytes_of(account), self.on_disk(), self._settings.quota_mib * MIB
+        share = quota - used if quota else disk
+        nearly = disk < (NEARLY - 1) * self._kept_bytes or bool(quota and share < quota // 10)
+        return Left(max(0, min(disk, share)), used, nearly)
+
+    async def refusal(self, account: AccountId) -> str:
+        """Return why an account's scan cannot be taken now, "" if it can."""
+        if self.on_disk() < 0:
+            return NO_ROOM
+        quota = self._settings.quota_mib * MIB
+        return NO_QUOTA if quota and await self._store.scans.bytes_of(account) >= quota else ""
