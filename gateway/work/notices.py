@@ -34,14 +34,14 @@ TITLES: dict[Kind, str] = {
     Kind.ROOM: "Room for scans is nearly used up",
     Kind.SECURITY: "Your account",
 }
-# What the security log says of an account that its owner must hear of.
+# What the security log says of an account that its owner must hear of; {} is what the row says besides.
 SECURITY: dict[str, str] = {
     "account_deletion_began": "The deletion of your account began.",
     "account_disabled": "The administrator disabled your account.",
     "account_reset": "Your password was reset with a ticket.",
     "authenticator_replaced": "Your authenticator was replaced.",
-    "channel_added": "Notices are pushed to a further place.",
-    "destination_added": "A destination was added.",
+    "channel_added": "Notices are pushed to a further place ({}).",
+    "destination_added": "A destination was added ({}).",
     "email_changed": "Your e-mail address was changed.",
     "paper_printed": "A new rescue key and new sign-in codes were printed.",
     "password_changed": "Your password was changed.",
@@ -50,7 +50,7 @@ SECURITY: dict[str, str] = {
     "two_factor_enabled": "Two-factor authentication was enabled.",
     "two_factor_suspended": "Too many wrong codes: your authenticator counts no more.",
     "unit_registered": "A scanner was registered to your account.",
-    "unit_removed": "A scanner was removed from your account.",
+    "unit_removed": "A scanner was removed from your account ({}).",
 }
 _LIVING = (AccountState.ACTIVE, AccountState.DISABLED)
 
@@ -112,7 +112,7 @@ class Notices:
         for row in rows:
             words = SECURITY.get(row.entry.action)
             if words and row.entry.account and row.entry.outcome == "ok":
-                told = Cause(f"audit:{row.seq}", Kind.SECURITY, f"{words} {row.entry.reason}".strip())
+                told = Cause(f"audit:{row.seq}", Kind.SECURITY, words.format(row.entry.reason))
                 await self._store.notices.tell(row.entry.account, told, now.utc)
                 self._hub.tell(row.entry.account, "notices")
         if rows:

@@ -45,11 +45,13 @@ async def add(request: web.Request) -> web.Response:
     if kind is None:
         return problems.render_for(request, NOT_FOUND)
     form, account = await posted(request), context.visitor(request).account.id
-    given = {secret: {f.name: form.get(f.name, "") for f in kind.fields if f.secret is secret} for secret in (0, 1)}
+    given = {
+        secret: {f.name: form.get(f.name, "") for f in kind.fields if f.secret is secret} for secret in (False, True)
+    }
     channels, peer = context.services(request).channels, context.peer(request)
-    made = await channels.add(account, name, given[0], given[1], peer=peer)
+    made = await channels.add(account, name, given[False], given[True], peer=peer)
     return (
-        _form(request, kind, given[0], made)
+        _form(request, kind, given[False], made)
         if isinstance(made, Denied)
         else context.see("/settings/notices?done=channel_added")
     )

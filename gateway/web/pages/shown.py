@@ -6,12 +6,11 @@ from typing import Any
 from aiohttp import web
 
 from gateway.core.model import DeliveryState, ScanId, ScanState, TwoFactor
-from gateway.core.notice import URGENT
+from gateway.core.notice import Kind
 from gateway.web import context, texts
 from gateway.work.catalogue import ScanView
 from gateway.work.notices import TITLES
 from gateway.work.outcomes import Denied
-from gateway.work.room import MIB
 
 D = DeliveryState
 # The first row that any delivery matches names the scan's outcome: what needs the owner comes first.
@@ -23,6 +22,8 @@ _OUTCOMES: tuple[tuple[frozenset[DeliveryState], str], ...] = (
     (frozenset({D.DELIVERED}), "delivered"),
     (frozenset({D.DISCARDED}), "discarded"),
 )
+
+_IN_THE_BANNER = (Kind.HELD, Kind.OPEN_THE_PAGE_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,18 @@ async def scan(request: web.Request) -> dict[str, Any] | None:
 
 
 async def notices(request: web.Request) -> dict[str, Any]:
-    """Return what the account is told."""
-    rows = await context.services(request).notices.of(context.visitor(request).account.id)
-    return {"notices": rows, "titles": TITLES, "urgent": URGENT}
+    """Return what the account is told, but for what the banner says already; `lasting`: something is amiss now."""
+    told = await context.services(request).notices.of(context.visitor(request).account.id)
+    rows = [row for row in told if row.kind not in _IN_THE_BANNER]
+    return {"notices": rows, "titles": TITLES, "lasting": any(row.kind is not Kind.SECURITY for row in rows)}
 
 
 async def room(request: web.Request) -> dict[str, Any]:
     """Return how much room is left for scans."""
     left = await context.services(request).room.left(context.visitor(request).account.id)
-    return {"room": left, "room_mib": left.bytes // MIB}
+    gigabytes = left.bytes / 1e9
+    words = f"{gigabytes:,.1f} GB" if gigabytes >= 1 else f"{left.bytes // 10**6} MB"
+    return {"room": left, "room_words": words}
 
 
 async def forwarding(request: web.Request) -> dict[str, Any]:

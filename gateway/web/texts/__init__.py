@@ -135,6 +135,7 @@ TEXTS: dict[str, str] = {
 
 COUNTED: dict[str, tuple[str, str]] = {
     "held": ("1 scan is held", "{n} scans are held"),
+    "notices": ("1 notice", "{n} notices"),
     "sessions": ("through 1 session", "through {n} sessions"),
     "pages": ("1 page", "{n} pages"),
     "disable.held": ("1 scan is held and stays held.", "{n} scans are held and stay held."),

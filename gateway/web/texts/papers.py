@@ -39,7 +39,7 @@ TEXTS: dict[str, str] = {
     "destination.everything.help": "Unless a rule of yours sends it elsewhere.",
     "destination.optional": "May stay empty.",
     "destination.secret": "Stored encrypted, never shown again.",
-    "room.left": "Room for scans: {mib} MiB.",
+    "room.left": "Room for scans: {left}.",
     "room.nearly": "That is little: below it no scan is begun.",
     "notices.title": "Notices",
     "notices.read": "Put away",
