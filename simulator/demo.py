@@ -19,7 +19,7 @@ import pyotp
 from yarl import URL
 
 from gateway import app
-from gateway.settings import Destinations, Network, Paths, Settings, Web
+from gateway.settings import Destinations, History, Network, Paths, Settings, Web
 from simulator import Fleet, running
 from simulator.fleet import UnitSpec
 from simulator.sinks import DavSink, webdav_sink
@@ -107,6 +107,7 @@ async def _play(folder: Path, *, once: bool) -> None:
             web=Web(port=0 if once else 8710),
             network=Network(broadcast=(EVERYBODY,), mdns=("127.0.0.1",)),
             destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
+            history=History(keep_free_percent=0),  # a nearly full laptop has room for ten sheets
         )
         daemon = await stack.enter_async_context(app.build(settings, usb_backend=simulation.usb_backend()))
         http = await stack.enter_async_context(aiohttp.ClientSession())

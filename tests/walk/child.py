@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gateway import app
-from gateway.settings import Destinations, Network, Paths, Registration, Settings, Web
+from gateway.settings import Destinations, History, Network, Paths, Registration, Settings, Web
 from simulator.usb.backend import UsbIpBackend
 
 
@@ -22,6 +22,7 @@ async def main(state: Path, archive: Path, port: int, vens_ports: tuple[int, int
         network=network,
         registration=Registration("serials", serials=owners) if owners else Registration(),
         destinations=Destinations(roots=(archive,)),
+        history=History(keep_free_percent=0),
     )
     backend = UsbIpBackend("127.0.0.1", port) if port else None
     async with app.build(settings, usb_backend=backend, vens_ports=vens_ports) as daemon:

@@ -207,7 +207,7 @@ def _done() -> tuple[Any, ...]:
 
 
 _DONE = _done()
-_HISTORY = History()
+_HISTORY = History(keep_free_percent=0)
 Opener = Callable[..., Any]
 
 

@@ -17,7 +17,7 @@ from yarl import URL
 from gateway import app
 from gateway.clock import SystemClock
 from gateway.core.model import Instant, ScanState
-from gateway.settings import Destinations, Network, Paths, Settings, SignIn, Web
+from gateway.settings import Destinations, History, Network, Paths, Settings, SignIn, Web
 from simulator import Fleet, running
 from simulator.sinks import webdav_sink
 from tests.web import description
@@ -247,6 +247,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
             signin=SignIn(calls_per_minute=10_000, calls_per_hour=100_000),
             network=Network(find=False),
             destinations=Destinations(roots=(archive,), allow=(f"127.0.0.1:{URL(sink.url).port}",)),
+            history=History(keep_free_percent=0),
         )
         clock = Shifted()
         daemon = await stack.enter_async_context(app.build(settings, clock=clock, usb_backend=simulation.usb_backend()))
