@@ -5,7 +5,6 @@ thread of its own, so that steps of one delivery never overlap, not even when it
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from gateway.destinations.folder_files import Draft, Folder
 from gateway.destinations.kinds import Field, Kind, Surroundings, Values
 from gateway.destinations.names import plain
 from gateway.destinations.port import Commit, Parcel, Proof, Rejected, Trace
+from gateway.destinations.upload import sha256_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -86,10 +86,7 @@ class FolderDestination:
 
     async def _same(self, run: _Run, parcel: Parcel) -> Proof | None:
         there = await run(self._folder.proof_of, parcel.name)
-        digest = hashlib.sha256()
-        async for chunk in parcel.open():
-            digest.update(chunk)
-        return there if there is not None and there.sha256 == digest.hexdigest() else None
+        return there if there is not None and there.sha256 == await sha256_of(parcel) else None
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ rclone_words.py what its end means.
 """
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,7 +30,8 @@ from gateway.destinations.port import (
 from gateway.destinations.rclone_remote import Digests, Files, Found, Remote
 from gateway.destinations.rclone_run import Ran, Rclone
 from gateway.destinations.rclone_words import refusal
-from gateway.destinations.upload import whole
+from gateway.destinations.tidying import Tidying
+from gateway.destinations.upload import sha256_of, whole
 
 TIDY_S = 10.0  # one start of rclone, one sign-in at the remote, one request
 _PROBE = b"probe\n"  # some remotes take no empty files
@@ -44,7 +44,7 @@ class RcloneDestination:
         """Take the folder and the administrator's rclone.conf; use `below` to make one from an owner's path."""
         self._remote = remote
         self._files = Files(Rclone(config))
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tidying = Tidying()
 
     @classmethod
     def below(cls, remotes: tuple[str, ...], path: str, config: Path) -> "RcloneDestination":
@@ -134,10 +134,7 @@ class RcloneDestination:
         if found.is_folder or found.byte_count != parcel.byte_count:
             return None
         there = await self._files.sha256(self._remote.path(parcel.name), parcel.byte_count)
-        digest = hashlib.sha256()
-        async for chunk in parcel.open():
-            digest.update(chunk)
-        return self._proof(parcel, found, there) if there == digest.hexdigest() else None
+        return self._proof(parcel, found, there) if there == await sha256_of(parcel) else None
 
     def _proof(self, parcel: Parcel, found: Found, sha256: str) -> Proof:
         return Proof(self._remote.path(parcel.name), found.id or found.hash, parcel.byte_count, sha256)
@@ -147,10 +144,7 @@ class RcloneDestination:
 
     async def _tidy(self, draft: str) -> None:
         """Delete a temporary file as well as possible; goes on in the background if we are cancelled meanwhile."""
-        task = asyncio.create_task(self._discard(draft), name="rclone tidy")
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
-        await asyncio.shield(task)
+        await self._tidying.run(self._discard(draft))
 
     async def _discard(self, draft: str) -> None:
         # What stays nevertheless is overwritten by the next attempt or deleted by `reconcile`.

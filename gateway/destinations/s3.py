@@ -29,6 +29,8 @@ from gateway.destinations.port import (
 )
 from gateway.destinations.s3_bucket import Bucket, Completed, Found, parts
 from gateway.destinations.s3_client import Account, Client
+from gateway.destinations.tidying import Tidying
+from gateway.destinations.upload import sha256_of
 
 TIDY_S = 5.0  # a store that is slow to abort must not hold up the next delivery
 _TIDY_PAUSE_S = 0.25  # by then a store has noticed that a request broke off
@@ -44,7 +46,7 @@ class S3Destination:
         self._account = account
         self._prefix = prefix
         self._guard = guard
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tidying = Tidying()
 
     async def probe(self) -> None:
         """Look into the bucket, begin an upload and abort it: every right is tried, no object is made."""
@@ -121,10 +123,7 @@ class S3Destination:
         if found.byte_count != parcel.byte_count:
             return None
         there = await bucket.sha256(self._key(parcel), parcel.byte_count)
-        digest = hashlib.sha256()
-        async for chunk in parcel.open():
-            digest.update(chunk)
-        return self._proof(parcel, found, there) if there == digest.hexdigest() else None
+        return self._proof(parcel, found, there) if there == await sha256_of(parcel) else None
 
     def _proof(self, parcel: Parcel, found: Found, sha256: str) -> Proof:
         location = f"s3://{self._account.bucket}/{self._key(parcel)}"
@@ -143,10 +142,7 @@ class S3Destination:
 
     async def _tidy(self, key: str, upload: str) -> None:
         """Abort what is left as well as possible; goes on in the background if we are cancelled meanwhile."""
-        task = asyncio.create_task(self._abort(key, upload), name="s3 tidy")
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
-        await asyncio.shield(task)
+        await self._tidying.run(self._abort(key, upload))
 
     async def _abort(self, key: str, upload: str) -> None:
         # What stays nevertheless is aborted by the next attempt or by `reconcile`.

@@ -4,7 +4,6 @@ The files: this one is the contract, sftp_link.py the requests, sftp_login.py th
 """
 
 import asyncio
-import hashlib
 import re
 import secrets
 from contextlib import suppress
@@ -28,6 +27,8 @@ from gateway.destinations.port import (
 )
 from gateway.destinations.sftp_link import Found, Link, opened
 from gateway.destinations.sftp_login import Login, connected
+from gateway.destinations.tidying import Tidying
+from gateway.destinations.upload import sha256_of
 
 TIDY_S = 2.5  # on the connection we have, and as long on a fresh one: the next delivery must not wait for it
 # Base64 of SHA-256 without its padding; whoever pastes the whole line of `ssh-keygen -l` is understood.
@@ -46,7 +47,7 @@ class SftpDestination:
         self._login = login
         self._folder = PurePosixPath(folder)
         self._guard = guard
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tidying = Tidying()
 
     async def probe(self) -> None:
         """Look at the folder and its room, create an empty file in it and remove it; DestinationError."""
@@ -135,10 +136,7 @@ class SftpDestination:
         if not found.is_file or found.byte_count != parcel.byte_count:
             return None
         there = await link.sha256(self._path(parcel.name), parcel.byte_count)
-        digest = hashlib.sha256()
-        async for chunk in parcel.open():
-            digest.update(chunk)
-        return self._proof(parcel, found, there) if there == digest.hexdigest() else None
+        return self._proof(parcel, found, there) if there == await sha256_of(parcel) else None
 
     def _proof(self, parcel: Parcel, found: Found, sha256: str) -> Proof:
         location = f"{self._login.username}@{self._login.host}:{self._path(parcel.name)}"
@@ -152,10 +150,7 @@ class SftpDestination:
 
     async def _tidy(self, link: Link, draft: str) -> None:
         """Delete a temporary file as well as possible; goes on in the background if we are cancelled meanwhile."""
-        task = asyncio.create_task(self._discard(link, draft), name="sftp tidy")
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
-        await asyncio.shield(task)
+        await self._tidying.run(self._discard(link, draft))
 
     async def _discard(self, link: Link, draft: str) -> None:
         # What stays nevertheless is replaced by the next attempt or deleted by `reconcile`.

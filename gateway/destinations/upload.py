@@ -28,6 +28,14 @@ async def whole(parcel: Parcel) -> AsyncIterator[bytes]:
         raise Unavailable("the document ended earlier than announced; nothing was delivered")
 
 
+async def sha256_of(parcel: Parcel) -> str:
+    """Return the digest of a parcel's whole stream, lower-case hex."""
+    digest = hashlib.sha256()
+    async for chunk in whole(parcel):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 async def held_back(parcel: Parcel, commit: Commit) -> AsyncIterator[bytes]:
     """Yield a parcel's stream, its last 64 KiB (or all of it, if smaller) only after `await commit()`."""
     free = max(0, parcel.byte_count - HELD_BYTES)

@@ -1,7 +1,6 @@
 """A WebDAV folder: PUT under a temporary name, check, commit, MOVE without overwriting, check again."""
 
 import asyncio
-import hashlib
 import secrets
 from contextlib import suppress
 from http import HTTPStatus
@@ -26,6 +25,8 @@ from gateway.destinations.port import (
     Unavailable,
 )
 from gateway.destinations.propfind import Resource
+from gateway.destinations.tidying import Tidying
+from gateway.destinations.upload import sha256_of
 
 TIDY_S = 5.0  # a server that is slow to delete must not hold up the next delivery
 _TIDY_PAUSE_S = 0.25  # by then a server has noticed that an upload broke off
@@ -40,7 +41,7 @@ class WebdavDestination:
         self._username = username
         self._password = password
         self._guard = guard
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tidying = Tidying()
 
     async def probe(self) -> None:
         """Look at the collection, create an empty file in it and remove it; DestinationError."""
@@ -131,10 +132,7 @@ class WebdavDestination:
             return None
         final = self._url / parcel.name
         there = await dav.sha256(final, parcel.byte_count)
-        digest = hashlib.sha256()
-        async for chunk in parcel.open():
-            digest.update(chunk)
-        return Proof(str(final), found.etag, parcel.byte_count, there) if there == digest.hexdigest() else None
+        return Proof(str(final), found.etag, parcel.byte_count, there) if there == await sha256_of(parcel) else None
 
     def _draft(self, parcel: Parcel) -> URL:
         return self._url / temporary(parcel.name, parcel.key, PARTIAL)
@@ -144,10 +142,7 @@ class WebdavDestination:
 
     async def _tidy(self, draft: URL, *, times: int = 1) -> None:
         """Delete a temporary file as well as possible; goes on in the background if we are cancelled meanwhile."""
-        task = asyncio.create_task(self._delete(draft, times), name="webdav tidy")
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
-        await asyncio.shield(task)
+        await self._tidying.run(self._delete(draft, times))
 
     async def _delete(self, draft: URL, times: int) -> None:
         # What stays nevertheless is overwritten by the next attempt or deleted by `reconcile`.

@@ -42,7 +42,7 @@ from gateway.destinations.names import plain
 from gateway.destinations.net import Guard, web_address
 from gateway.destinations.port import Commit, DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
 from gateway.destinations.signing import key_of, signed
-from gateway.destinations.upload import Upload, whole
+from gateway.destinations.upload import Upload, sha256_of
 
 _PAYLOAD_BYTES = 6 * 1024  # common servers take 8 KiB of one header line
 _ID_CHARACTERS = 200  # of what the receiver calls the document
@@ -92,7 +92,7 @@ class WebhookDestination:
 
     async def deliver(self, permit: Permit, parcel: Parcel, commit: Commit) -> Proof:
         """Hash the parcel, POST it up to its last 64 KiB, `await commit()`, send the rest and read the answer."""
-        digest = await _digest(parcel)
+        digest = bytes.fromhex(await sha256_of(parcel))
         headers = self._document_headers(parcel, digest)
         whole_sent, identity = False, ""
         refusal: DestinationError | None = None
@@ -153,13 +153,6 @@ class WebhookDestination:
 def identifier(key: str) -> str:
     """Return the id under which a receiver gets every attempt of one thing; it tells nothing of the key."""
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-async def _digest(parcel: Parcel) -> bytes:
-    digest = hashlib.sha256()
-    async for chunk in whole(parcel):
-        digest.update(chunk)
-    return digest.digest()
 
 
 def _refusal(http: Http, reply: aiohttp.ClientResponse, *, whole_sent: bool) -> DestinationError | None:
