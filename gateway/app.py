@@ -48,6 +48,7 @@ from gateway.work.claim import Claims
 from gateway.work.codes import Codes
 from gateway.work.credentials import Credentials
 from gateway.work.devices import Devices
+from gateway.work.dispatch import Dispatch
 from gateway.work.enroll import Enroll
 from gateway.work.founding import Founding
 from gateway.work.gatekeeper import Gatekeeper
@@ -101,7 +102,7 @@ class App:
             log.warning("no account yet: the set-up token is in %s", self.setup.path)
         rounds = {
             "watch": self.services.watch.run,
-            "outbox": self.services.outbox.run,
+            "dispatch": self.services.dispatch.run,
             "janitor": self.janitor.run,
             "notices": self.services.notices.run,
             "channels": self.services.channels.run,
@@ -307,9 +308,9 @@ def _wire(
         renderer=renderer,
         gatekeeper=gatekeeper,
         ports=ports,
-        routing=routing,
         hub=hub,
     )
+    dispatch = Dispatch(clock=clock, store=store, routing=routing, outbox=outbox, hub=hub)
     janitor = Janitor(
         clock=clock,
         store=store,
@@ -357,6 +358,7 @@ def _wire(
         intake=intake,
         room=room,
         outbox=outbox,
+        dispatch=dispatch,
         catalogue=catalogue,
         routing=routing,
         ledger=ledger,

@@ -4,17 +4,15 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from gateway.clock import Clock
 from gateway.core import delivery as machine
 from gateway.core.delivery import Event
 from gateway.core.gate import Permit, Refusal
-from gateway.core.model import Delivery, DeliveryState, Destination, DestinationId, Receipt
+from gateway.core.model import Delivery, DeliveryState, Destination, Receipt
 from gateway.destinations.port import DestinationError, Proof, Rejected, ReplyLost, Trace, Unavailable
 from gateway.documents.assemble import DamagedPage
 from gateway.documents.worker import EncodeError
@@ -24,16 +22,12 @@ from gateway.vault.keyring import NotOpen
 from gateway.vault.seal import BrokenSeal
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
-from gateway.work.lasting import AGAIN_S
 from gateway.work.ports import Ports
 from gateway.work.record import entry
 from gateway.work.render import Renderer
-from gateway.work.routing import Routing
 
 REASK_S = 0.25  # while sending: a shut gate cancels well within a second
-SWEEP_S = 30.0  # nothing depends on a hint arriving
 _TOLD = (DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.QUARANTINED)
-BATCH = 100  # of each destination, so that none waits for another's queue
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +49,7 @@ class _Flight:
 
 
 class Outbox:
-    """Takes what waits, destination by destination; a broken one stalls no other."""
+    """Makes one attempt at one delivery. Whose turn it is: work/dispatch.py."""
 
     def __init__(
         self,
@@ -65,7 +59,6 @@ class Outbox:
         renderer: Renderer,
         gatekeeper: Gatekeeper,
         ports: Ports,
-        routing: Routing,
         hub: Hub,
     ) -> None:
         self._clock = clock
@@ -73,70 +66,10 @@ class Outbox:
         self._renderer = renderer
         self._gatekeeper = gatekeeper
         self._ports = ports
-        self._routing = routing
         self._hub = hub
-        self._busy: set[DestinationId] = set()
-        self._asked_for: set[DestinationId] = set()  # while busy: somebody looks again when it is free
 
-    async def run(self) -> None:
-        """Deliver until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                self._hub.anything.clear()
-                await self._step_back()
-                looked = await self._round(group)
-                try:
-                    async with asyncio.timeout(await self._patience_s(looked)):
-                        await self._hub.anything.wait()
-                except TimeoutError:
-                    continue
-
-    async def _patience_s(self, looked: datetime) -> float:
-        """Return how long nothing is due; what fell due since `looked` is due now."""
-        due = await self._store.deliveries.next_try(looked)
-        return SWEEP_S if due is None else min(SWEEP_S, (due - self._clock.now().utc).total_seconds())
-
-    async def _round(self, group: asyncio.TaskGroup) -> datetime:
-        """Begin what is due; returns the time that was asked for."""
-        await self._routing.plan()
-        waiting: dict[DestinationId, list[Delivery]] = defaultdict(list)
-        looked = self._clock.now().utc
-        for delivery in await self._store.deliveries.due(looked, BATCH):
-            waiting[delivery.destination].append(delivery)
-        for destination, deliveries in waiting.items():
-            if destination in self._busy:
-                self._asked_for.add(destination)
-            else:
-                self._busy.add(destination)
-                group.create_task(self._serve(destination, deliveries), name=f"outbox {destination}")
-        return looked
-
-    async def _step_back(self) -> None:
-        """Step back what is under way by its row and by no task: a crash, or a failing database, came in between."""
-        for delivery in await self._store.deliveries.in_state(DeliveryState.SENDING, DeliveryState.COMMITTING):
-            if delivery.destination not in self._busy:
-                now, after = self._clock.now().utc, machine.step(delivery.state, Event.CRASH)
-                await self._store.deliveries.move(delivery.id, (delivery.state,), after, next_try_at=now)
-
-    async def _serve(self, destination_id: DestinationId, deliveries: list[Delivery]) -> None:
-        try:
-            destination = await self._store.destinations.get(destination_id)
-            if destination is None:
-                return
-            for delivery in deliveries:
-                try:
-                    await self._attempt(delivery, destination)
-                except Exception:  # the task's guard: one delivery's trouble is not the others'
-                    log.exception("delivery %s is tried again", delivery.id)
-                    await asyncio.sleep(AGAIN_S)
-                    self._hub.anything.set()
-        finally:
-            self._busy.discard(destination_id)
-            if destination_id in self._asked_for:
-                self._asked_for.discard(destination_id)
-                self._hub.anything.set()
-
-    async def _attempt(self, delivery: Delivery, destination: Destination) -> None:
+    async def attempt(self, delivery: Delivery, destination: Destination) -> None:
+        """Ask the gate, then send it, or ask the destination whether it arrived; how that went stands in the row."""
         answer = await self._gatekeeper.ask(delivery)
         if isinstance(answer, Refusal):
             if delivery.reason != answer.reason:

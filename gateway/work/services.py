@@ -11,6 +11,7 @@ from gateway.work.catalogue import Catalogue
 from gateway.work.channels import Channels
 from gateway.work.claim import Claims
 from gateway.work.devices import Devices
+from gateway.work.dispatch import Dispatch
 from gateway.work.enroll import Enroll
 from gateway.work.founding import Founding
 from gateway.work.health import Health
@@ -55,6 +56,7 @@ class Services:
     intake: Intake
     room: Room
     outbox: Outbox
+    dispatch: Dispatch
     catalogue: Catalogue
     routing: Routing
     ledger: Ledger

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core.model import DeliveryState
-from gateway.work import outbox
+from gateway.work import dispatch
 from simulator.faults import Fault, FaultKind
 from simulator.sinks import Fault as SinkFault
 from simulator.sinks import Trouble
@@ -203,7 +203,7 @@ async def test_a_removed_unit_is_let_go_and_can_be_added_again(house: Any) -> No
 async def test_what_falls_due_while_the_outbox_looks_is_not_overlooked(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "SWEEP_S", 3600.0)
+    monkeypatch.setattr(dispatch, "SWEEP_S", 3600.0)
     deliveries = house.daemon.services.store.deliveries
     look, passed = deliveries.due, timedelta(minutes=1)
 
@@ -227,7 +227,7 @@ async def test_what_falls_due_while_the_outbox_looks_is_not_overlooked(
 async def test_a_gate_that_opens_while_its_answer_is_on_the_way_is_asked_again(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "SWEEP_S", 3600.0)
+    monkeypatch.setattr(dispatch, "SWEEP_S", 3600.0)
     await house.register()
     await house.enable()
     await house.add_folder()

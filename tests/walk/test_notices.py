@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.work import channels, notices, outbox
+from gateway.work import channels, dispatch, notices
 from simulator.faults import Fault, FaultKind
 from simulator.sinks import Fault as SinkFault
 from simulator.sinks import Trouble, ntfy_sink
@@ -19,7 +19,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "PAUSE_S", 0.05)
     monkeypatch.setattr(notices, "ROUND_S", 0.2)
     monkeypatch.setattr(channels, "LOOK_S", 0.1)
-    monkeypatch.setattr(outbox, "SWEEP_S", 0.2)
+    monkeypatch.setattr(dispatch, "SWEEP_S", 0.2)
 
 
 async def told(house: House, kind: str) -> Any:

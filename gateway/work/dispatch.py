@@ -1,0 +1,92 @@
+"""Whose turn it is: takes what waits, destination by destination; a broken one stalls no other."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from datetime import datetime
+
+from gateway.clock import Clock
+from gateway.core import delivery as machine
+from gateway.core.delivery import Event
+from gateway.core.model import Delivery, DeliveryState, DestinationId
+from gateway.store.store import Store
+from gateway.work.hub import Hub
+from gateway.work.lasting import AGAIN_S
+from gateway.work.outbox import Outbox
+from gateway.work.routing import Routing
+
+SWEEP_S = 30.0  # nothing depends on a hint arriving
+BATCH = 100  # of each destination, so that none waits for another's queue
+
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """Plans what the rules say and hands it to the outbox, one delivery of a destination at a time."""
+
+    def __init__(self, *, clock: Clock, store: Store, routing: Routing, outbox: Outbox, hub: Hub) -> None:
+        self._clock = clock
+        self._store = store
+        self._routing = routing
+        self._outbox = outbox
+        self._hub = hub
+        self._busy: set[DestinationId] = set()
+        self._asked_for: set[DestinationId] = set()  # while busy: somebody looks again when it is free
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._hub.anything.clear()
+                await self._step_back()
+                looked = await self._round(group)
+                try:
+                    async with asyncio.timeout(await self._patience_s(looked)):
+                        await self._hub.anything.wait()
+                except TimeoutError:
+                    continue
+
+    async def _patience_s(self, looked: datetime) -> float:
+        """Return how long nothing is due; what fell due since `looked` is due now."""
+        due = await self._store.deliveries.next_try(looked)
+        return SWEEP_S if due is None else min(SWEEP_S, (due - self._clock.now().utc).total_seconds())
+
+    async def _round(self, group: asyncio.TaskGroup) -> datetime:
+        """Begin what is due; returns the time that was asked for."""
+        await self._routing.plan()
+        waiting: dict[DestinationId, list[Delivery]] = defaultdict(list)
+        looked = self._clock.now().utc
+        for delivery in await self._store.deliveries.due(looked, BATCH):
+            waiting[delivery.destination].append(delivery)
+        for destination, deliveries in waiting.items():
+            if destination in self._busy:
+                self._asked_for.add(destination)
+            else:
+                self._busy.add(destination)
+                group.create_task(self._serve(destination, deliveries), name=f"outbox {destination}")
+        return looked
+
+    async def _step_back(self) -> None:
+        """Step back what is under way by its row and by no task: a crash, or a failing database, came in between."""
+        for delivery in await self._store.deliveries.in_state(DeliveryState.SENDING, DeliveryState.COMMITTING):
+            if delivery.destination not in self._busy:
+                now, after = self._clock.now().utc, machine.step(delivery.state, Event.CRASH)
+                await self._store.deliveries.move(delivery.id, (delivery.state,), after, next_try_at=now)
+
+    async def _serve(self, destination_id: DestinationId, deliveries: list[Delivery]) -> None:
+        try:
+            destination = await self._store.destinations.get(destination_id)
+            if destination is None:
+                return
+            for delivery in deliveries:
+                try:
+                    await self._outbox.attempt(delivery, destination)
+                except Exception:  # the task's guard: one delivery's trouble is not the others'
+                    log.exception("delivery %s is tried again", delivery.id)
+                    await asyncio.sleep(AGAIN_S)
+                    self._hub.anything.set()
+        finally:
+            self._busy.discard(destination_id)
+            if destination_id in self._asked_for:
+                self._asked_for.discard(destination_id)
+                self._hub.anything.set()
