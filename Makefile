@@ -1,9 +1,9 @@
-# make demo | test | check | bench | run.  Everything lives in .venv, built from requirements.lock.
+# make demo | test | crash | check | bench | run.  Everything lives in .venv, built from requirements.lock.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DELETE_ON_ERROR:
-.PHONY: demo test screenshots check bench run lock clean
+.PHONY: demo test crash screenshots check bench run lock clean
 
 $(VENV): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -26,6 +26,10 @@ demo: $(VENV)
 test: check
 	@.ci/system-packages
 	$(BIN)/python -m pytest
+
+# The crashes of the tests, five times as many: kill -9 at any time and at named instants, and power cuts.
+crash: $(VENV)
+	CRASH_KILLS=10000 CRASH_POWER_CUTS=1000 CRASH_COLD_STARTS=100 $(BIN)/python -m pytest tests/walk/crash
 
 # Every screen, on a phone and on a desk, for looking at.
 screenshots: $(VENV)
