@@ -22,10 +22,11 @@ $(VENV): requirements.lock pyproject.toml
 demo: $(VENV)
 	@$(BIN)/scansnap-simulator demo $(if $(DEMO_ONCE),--once)
 
-# Everything: checks, then tests. Says which system packages are missing; with CI=true that is a failure.
+# Everything: checks, then tests, on all cores. Says which system packages are missing; with CI=true that is a failure.
 test: check
 	@.ci/system-packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/walk/crash
+	$(BIN)/python -m pytest tests/walk/crash
 
 # The crashes of the tests, five times as many: kill -9 at any time and at named instants, and power cuts.
 crash: $(VENV)
