@@ -36,6 +36,7 @@ _STEPS: dict[tuple[DeliveryState, Event], DeliveryState] = {
     (S.SENDING, Event.REFUSED): S.FAILED,
     (S.SENDING, Event.BROKEN_SEAL): S.QUARANTINED,
     (S.SENDING, Event.COMMIT): S.COMMITTING,
+    (S.SENDING, Event.DISCARD): S.DISCARDED,  # its destination was removed
     (S.SENDING, Event.RECEIPT): S.DELIVERED,  # found there already: an earlier try had got through
     (S.COMMITTING, Event.RECEIPT): S.DELIVERED,
     (S.COMMITTING, Event.SHUT): S.WAITING,  # the gate was asked once more, and the sink was not told

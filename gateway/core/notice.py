@@ -10,6 +10,7 @@ from gateway.core.model import AccountId, Delivery, DeliveryState
 NoticeId = NewType("NoticeId", str)
 ChannelId = NewType("ChannelId", str)
 
+UNROUTED_SPAN = timedelta(minutes=1)  # by then a finished scan was planned
 TROUBLE_ATTEMPTS = 3  # tries that failed, half a minute or so: a server that restarts is no news
 LOST_SPAN = timedelta(days=1)  # scanners are switched off over night
 FIRST_PUSH_SPAN = timedelta(minutes=1)  # who signs in meanwhile need not be told
@@ -20,6 +21,7 @@ class Kind(StrEnum):
     """What a notice is about; the words for each are in `work/notices.py`."""
 
     HELD = "held"
+    UNROUTED = "unrouted"
     OPEN_THE_PAGE_ONCE = "open_the_page_once"
     INCOMPLETE = "incomplete"
     DESTINATION = "destination"
@@ -70,13 +72,13 @@ def of_delivery(delivery: Delivery, destination: str, *, held: bool) -> Cause | 
     """Return what there is to tell of a delivery, whose destination is called so; `held`: it waits for the gate."""
     state, tries = delivery.state, delivery.attempts
     if state is DeliveryState.QUARANTINED:
-        return Cause(f"delivery:{delivery.id}", Kind.DAMAGED, f"{delivery.name}: {delivery.reason}")
+        return Cause(f"delivery:{delivery.id}", Kind.DAMAGED, delivery.name)
     if state is DeliveryState.UNCERTAIN:
         detail = f"{delivery.name} to {destination}"
-        return Cause(f"delivery:{delivery.id}", Kind.UNCERTAIN, detail, begins=tries >= TROUBLE_ATTEMPTS)
+        return Cause(f"delivery:{delivery.id}", Kind.UNCERTAIN, detail, begins=held or tries >= TROUBLE_ATTEMPTS)
     failing = state is DeliveryState.WAITING and tries > 0 and bool(delivery.reason) and not held
     again = state in (DeliveryState.SENDING, DeliveryState.COMMITTING) and tries > 1
     if state is not DeliveryState.FAILED and not failing and not again:
         return None
     begins = state is DeliveryState.FAILED or (failing and tries >= TROUBLE_ATTEMPTS)
-    return Cause(f"destination:{delivery.destination}", Kind.DESTINATION, f"{destination}: {delivery.reason}", begins)
+    return Cause(f"destination:{delivery.destination}", Kind.DESTINATION, destination, begins)

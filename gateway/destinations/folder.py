@@ -7,7 +7,7 @@ thread of its own, so that steps of one delivery never overlap, not even when it
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -17,6 +17,8 @@ from gateway.destinations.kinds import Field, Kind, Surroundings, Values
 from gateway.destinations.names import plain
 from gateway.destinations.port import Commit, Parcel, Proof, Rejected, Trace
 from gateway.destinations.upload import sha256_of
+
+TIDY_S = 5.0  # a disk that takes longer to remove a name hangs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,7 +69,10 @@ class FolderDestination:
                 await commit()
                 return await run(draft.publish)
             finally:
-                await run(draft.discard)
+                # Behind a step that hangs in a dead mount it waits for that one: it does, and we do not.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TIDY_S):
+                        await run(draft.discard)
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
         """Compare what lies under the final name with the document; the temporary file goes either way."""

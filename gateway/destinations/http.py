@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -73,12 +74,18 @@ class Http:
     async def send(
         self, method: str, url: URL, upload: Upload, *, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a document and give the answer; whatever its stream, or its commit, raises comes out as it is."""
+        """Send a document and give the answer; whatever its stream, or its commit, raises comes out as it is.
+
+        Cancelled, nothing more leaves, neither from our buffers nor from the system's.
+        """
         try:
             async with asyncio.timeout(STALL_S) as stalled:
                 upload.watch(stalled)
                 async with self.ask(method, url, data=upload, headers=headers) as reply:
                     yield reply
+        except asyncio.CancelledError:
+            upload.drop()
+            raise
         except TimeoutError:
             raise Unavailable("the server stopped taking the upload") from None
         except Unavailable:
@@ -93,7 +100,8 @@ class Http:
             return Rejected(f"the server redirects ({status}), and redirects are not followed; enter the final address")
         final, sentence = self._sentences.get(status, (status < 500, "the server refuses"))
         message = f"{sentence} (HTTP {status})"
-        return Rejected(message) if final else Unavailable(message, retry_after_s=_retry_after_s(reply))
+        wait_s = retry_after_s(reply.headers.get("Retry-After", ""), reply.headers.get("Date", ""))
+        return Rejected(message) if final else Unavailable(message, retry_after_s=wait_s)
 
 
 async def body(reply: aiohttp.ClientResponse) -> bytes:
@@ -117,6 +125,12 @@ def explained(error: Exception) -> DestinationError:
     return Unavailable("the connection to the server failed")
 
 
-def _retry_after_s(reply: aiohttp.ClientResponse) -> float | None:
-    value = reply.headers.get("Retry-After", "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else None
+def retry_after_s(value: str, date: str) -> float | None:
+    """Return how long Retry-After asks to wait: seconds, or a time by the clock that Date shows (RFC 9110, 10.2.3)."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value) if len(value) <= _DIGITS else None
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(date)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None

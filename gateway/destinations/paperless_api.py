@@ -34,7 +34,8 @@ _SENTENCES = SENTENCES | {
 }
 
 # A proxy's word about an upload: the server behind it may have taken the document.
-_UNDECIDED = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+# Answers to a whole upload that leave open whether it was taken: it may be in the queue, and 3.x takes it twice.
+_UNDECIDED = frozenset({408, 429, *range(500, 600)})
 
 
 class Paperless(Http):
@@ -147,7 +148,7 @@ class Paperless(Http):
 
     async def _late(self, reply: aiohttp.ClientResponse) -> DestinationError:
         if reply.status in _UNDECIDED:
-            return ReplyLost(f"a proxy answered for paperless-ngx (HTTP {reply.status})")
+            return ReplyLost(f"the server had the whole document and answered HTTP {reply.status}")
         return await self._refused(reply, "add documents")
 
     async def _find(self, kind: str, name: str) -> int | None:

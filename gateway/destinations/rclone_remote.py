@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gateway.destinations.port import Rejected, Unavailable
-from gateway.destinations.rclone_run import ANSWER_S, Ran, Rclone
+from gateway.destinations.rclone_run import ANSWER_S, STALL_S, Ran, Rclone
 from gateway.destinations.rclone_words import NOTHING_THERE, refusal
 
 _REMOTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # a connection string has other characters; an option begins with -
@@ -81,7 +81,7 @@ class Files:
                 if not await child.write(chunk):
                     break
             child.close_stdin()
-            ran = await child.end(ANSWER_S)
+            ran = await child.end(STALL_S)
         if ran.code != 0:
             raise refusal(ran.code, ran.err, path)
 

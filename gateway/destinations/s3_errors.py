@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from gateway.destinations.http import SENTENCES as BY_STATUS
+from gateway.destinations.http import retry_after_s
 from gateway.destinations.port import DestinationError, Rejected, Unavailable
 
 _RIGHTS = (
@@ -64,7 +65,6 @@ _ELSEWHERE = frozenset(
 )
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
-_SECONDS = re.compile(r"[0-9]{1,9}")  # of Retry-After
 
 
 class Refused(Exception):
@@ -82,12 +82,11 @@ class Refused(Exception):
         """Read the library's dict of an error."""
         error, about = response.get("Error", {}), response.get("ResponseMetadata", {})
         headers = about.get("HTTPHeaders", {})
-        wait = _fitting(_SECONDS, headers.get("retry-after"))
         return cls(
             _fitting(_CODE, error.get("Code")),
             int(about.get("HTTPStatusCode", 0)),
             _fitting(_REGION, error.get("Region")) or _fitting(_REGION, headers.get("x-amz-bucket-region")),
-            float(wait) if wait else None,
+            retry_after_s(str(headers.get("retry-after", "")), str(headers.get("date", ""))),
         )
 
     @property

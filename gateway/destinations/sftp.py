@@ -200,7 +200,7 @@ def _host_key(text: str) -> str:
 def _private_key(text: str) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text.replace("\r\n", "\n").strip() + "\n")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if "passphrase" in str(error).lower():  # the library has no error of its own for it
             raise Rejected("private_key: the key has a passphrase; make one without, for this gateway only") from None
         raise Rejected("private_key: this is not a private key as `ssh-keygen` makes it") from None

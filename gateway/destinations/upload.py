@@ -5,7 +5,10 @@ Where the last byte is the commit, `held_back` keeps the end of the document unt
 
 import asyncio
 import hashlib
+import socket
+import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -13,6 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from gateway.destinations.port import Commit, Parcel, Unavailable
 
 STALL_S = 60.0  # no chunk taken for a minute: the connection is dead or useless
+_NO_LINGER = struct.pack("ii", 1, 0)  # struct linger: closing drops what was not sent yet, socket(7)
 HELD_BYTES = 64 * 1024  # of the end of a document: without them no sink has it
 
 
@@ -70,6 +74,7 @@ class Upload(aiohttp.Payload):
         self._stalled: asyncio.Timeout | None = None
         self._digest = hashlib.sha256()
         self._started = False
+        self._transport: asyncio.Transport | None = None
         self.failure: Exception | None = None
 
     def watch(self, stalled: asyncio.Timeout) -> None:
@@ -86,6 +91,7 @@ class Upload(aiohttp.Payload):
         if self._started:
             raise aiohttp.ClientConnectionError("the connection was lost during the upload")
         self._started = True
+        self._transport = getattr(writer, "transport", None)
         if self._head:
             await writer.write(self._head)
         async for chunk in self._chunks():
@@ -94,6 +100,13 @@ class Upload(aiohttp.Payload):
         if self._tail:
             await writer.write(self._tail)
         self._put_off(None)
+
+    def drop(self) -> None:
+        """Break the connection at once: megabytes may wait in this machine's buffers, and none of them is to leave."""
+        if self._transport is not None:
+            with suppress(OSError):  # closed already
+                self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self._transport.abort()
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Send the whole stream: its length is checked here, never cut."""
@@ -110,6 +123,7 @@ class Upload(aiohttp.Payload):
                 yield chunk
         except Exception as error:  # aiohttp wraps it; `failure` keeps it as it was
             self.failure = error
+            self.drop()
             raise
 
     def _put_off(self, seconds: float | None) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from gateway.documents.streams import closing
 
-CHUNK_BYTES = 128 * 1024  # few enough calls for a fast disk, small enough to hold many streams in memory
+CHUNK_BYTES = 256 * 1024  # few enough calls for a fast disk, small enough to hold many streams in memory
 _PRODUCER = "scansnap-gateway"
 _HEADER = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"  # four bytes above 127: tools then treat the file as binary
 _OFFSET_LIMIT = 10**10  # an offset in the cross-reference table has ten digits (7.5.4)

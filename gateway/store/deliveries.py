@@ -23,7 +23,7 @@ from gateway.core.model import (
 )
 from gateway.store.audit import AuditEntry, append
 from gateway.store.scans import scan_of, select_scans
-from gateway.store.tables import deliveries, pages, scans
+from gateway.store.tables import deliveries, destinations, pages, scans
 
 _LONGEST = 2 * timedelta(seconds=LONGEST_RETRY_S)
 _UNDECIDED = (DeliveryState.WAITING, DeliveryState.UNCERTAIN)
@@ -70,7 +70,7 @@ class Deliveries:
             return tuple(_delivery(row) for row in await connection.execute(query))
 
     async def plan(self, planned: tuple[Delivery, ...], audit: AuditEntry | None = None) -> int:
-        """Add deliveries that are not there yet; none for a scan that was deleted or erased meanwhile.
+        """Add deliveries that are not there yet: of scans that are still here, to destinations that are.
 
         Returns how many are new; only with one is there a line in the audit.
         """
@@ -80,8 +80,11 @@ class Deliveries:
             there = set((await connection.execute(known)).scalars())
             kept = select(scans.c.id).where(scans.c.id.in_([d.scan for d in planned]), scans.c.state.in_(_FINISHED))
             scans_there = set((await connection.execute(kept)).scalars())
+            sinks = select(destinations.c.id).where(destinations.c.removed_at.is_(None))
+            sinks_there = set((await connection.execute(sinks)).scalars())
             for delivery in planned:
-                if delivery.id not in there and delivery.scan in scans_there:
+                fits = delivery.scan in scans_there and delivery.destination in sinks_there
+                if delivery.id not in there and fits:
                     row = {name: getattr(delivery, name) for name in Delivery.__slots__}
                     row["filing"] = asdict(delivery.filing)
                     await connection.execute(insert(deliveries).values(row))
@@ -195,6 +198,10 @@ class Deliveries:
 
     async def waiting_scans(self, account: AccountId) -> int:
         """Return how many of an account's finished scans wait for the gate, or for a first destination."""
+        return await self.gated(account) + len(await self.scans_without_deliveries(account))
+
+    async def gated(self, account: AccountId) -> int:
+        """Return how many of an account's finished scans wait for the gate."""
         gated = select(deliveries.c.scan).where(
             deliveries.c.account == account,
             deliveries.c.state == DeliveryState.WAITING,
@@ -203,5 +210,4 @@ class Deliveries:
         async with self._engine.connect() as connection:
             await connection.execution_options(read_only=True)
             query = select(func.count()).select_from(scans).where(scans.c.id.in_(gated))
-            held = int((await connection.execute(query)).scalar_one())
-        return held + len(await self.scans_without_deliveries(account))
+            return int((await connection.execute(query)).scalar_one())

@@ -11,7 +11,11 @@ from gateway.store.audit import AuditEntry, append
 from gateway.store.rules import let_go, put
 from gateway.store.tables import deliveries, destinations
 
-_UNFINISHED = (DeliveryState.WAITING, DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.QUARANTINED)
+# What is being sent too: its commit then finds no row to move. Only what is committed already waits for its answer.
+_UNFINISHED = (
+    *(DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.FAILED),
+    *(DeliveryState.UNCERTAIN, DeliveryState.QUARANTINED),
+)
 
 
 def _destination(row: Any) -> Destination:
@@ -23,6 +27,9 @@ def _destination(row: Any) -> Destination:
         config=row.config,
         created_at=row.created_at,
     )
+
+
+REMOVED = "The destination was removed."
 
 
 class Destinations:
@@ -90,6 +97,6 @@ class Destinations:
             await connection.execute(
                 update(deliveries)
                 .where(deliveries.c.destination == destination, deliveries.c.state.in_(_UNFINISHED))
-                .values(state=DeliveryState.DISCARDED, reason="The destination was removed.")
+                .values(state=DeliveryState.DISCARDED, reason=REMOVED)
             )
             await append(connection, audit)

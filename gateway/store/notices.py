@@ -2,16 +2,20 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.core.delivery import LONGEST_RETRY_S
 from gateway.core.model import AccountId
 from gateway.core.notice import EVENTS, Cause, ChannelId, Kind, Notice, NoticeId, first_push
 from gateway.store.audit import AuditEntry, append
 from gateway.store.tables import channels, notices, pushes
+
+_LONGEST = 2 * timedelta(seconds=LONGEST_RETRY_S)
+_SHOWN = 100  # notices of an account at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Notices:
     async def of_account(self, account: AccountId) -> tuple[Notice, ...]:
         """Return what an account is told now, newest first: what lasts, and events that nobody put away."""
         query = select(notices).where(notices.c.account == account, notices.c.over_at.is_(None))
-        rows = await self._rows(query.where(notices.c.read_at.is_(None)).order_by(notices.c.begun_at.desc()))
+        query = query.where(notices.c.read_at.is_(None)).order_by(notices.c.begun_at.desc()).limit(_SHOWN)
+        rows = await self._rows(query)
         return tuple(_notice(row) for row in rows)
 
     async def settle(self, account: AccountId, causes: tuple[Cause, ...], now: datetime) -> bool:
@@ -102,9 +107,9 @@ class Notices:
             return (await connection.execute(query)).rowcount == 1
 
     async def prune(self, before: datetime) -> None:
-        """Forget what was over, or put away, before that time."""
+        """Forget what was over before that time, and events of before that time."""
         old = select(notices.c.id).where(
-            or_(notices.c.over_at < before, notices.c.kind.in_(EVENTS) & (notices.c.read_at < before))
+            or_(notices.c.over_at < before, notices.c.kind.in_(EVENTS) & (notices.c.begun_at < before))
         )
         async with self._engine.begin() as connection:
             await connection.execute(delete(pushes).where(pushes.c.notice.in_(old)))
@@ -138,9 +143,11 @@ class Notices:
             await append(connection, audit)
 
     async def due(self, now: datetime) -> tuple[Push, ...]:
-        """Return what is to be pushed now, oldest first."""
-        query = select(pushes).where(pushes.c.next_try_at <= now).order_by(pushes.c.next_try_at).limit(50)
-        rows = await self._rows(query)
+        """Return what is to be pushed now: to each channel what is due longest."""
+        turn = func.row_number().over(partition_by=pushes.c.channel, order_by=pushes.c.next_try_at)
+        ready = or_(pushes.c.next_try_at <= now, pushes.c.next_try_at > now + _LONGEST)  # the clock was set back
+        first = select(pushes, turn.label("turn")).where(ready).subquery()
+        rows = await self._rows(select(first).where(first.c.turn == 1))
         known = {row.id: _notice(row) for row in await self._named(notices, {row.notice for row in rows})}
         ways = {row.id: _channel(row) for row in await self._named(channels, {row.channel for row in rows})}
         return tuple(Push(known[row.notice], ways[row.channel], row.attempts) for row in rows)

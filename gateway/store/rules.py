@@ -71,10 +71,12 @@ class Rules:
                 await put(connection, rule)
             await append(connection, audit)
 
-    async def remove(self, rule: RuleId, audit: AuditEntry) -> None:
-        """Remove a rule."""
+    async def remove(self, rule: RuleId, left: tuple[Rule, ...], audit: AuditEntry) -> None:
+        """Remove a rule, and write those that are left anew."""
         async with self._engine.begin() as connection:
             await connection.execute(delete(rules).where(rules.c.id == rule))
+            for other in left:
+                await put(connection, other)
             await append(connection, audit)
 
 

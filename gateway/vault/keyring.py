@@ -5,15 +5,17 @@ They are opened with a Permit, to be delivered, or on the strength of a session 
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 
 from gateway.core.gate import Permit
 from gateway.core.model import AccountId, SessionId
 from gateway.vault.seal import BrokenSeal, unseal
 
-AHEAD = 4  # chunks of 64 KiB between the opening thread and whoever takes them
+CHUNK_BYTES = 256 * 1024  # four of age's: handing each of them to another thread costs more than opening it
+AHEAD = 4  # chunks between the opening thread and whoever takes them
 READERS = 8  # threads of their own for those who look: a browser that takes nothing holds up no delivery
 
 
@@ -63,17 +65,21 @@ class Keyring:
             raise NotOpen("the session that this stands on holds the keys no more")
         return identity
 
-    def stream(self, permit: Permit, account: AccountId, path: Path) -> AsyncIterator[bytes]:
+    async def stream(self, permit: Permit, account: AccountId, path: Path) -> AsyncIterator[bytes]:
         """Open one sealed page to deliver it; NotOpen as soon as the permit's session is gone, BrokenSeal."""
-        return self._pour(permit.session, account, path, None)
+        # A thread of its own: a destination that takes nothing holds up no other, nor the scanning.
+        with ThreadPoolExecutor(1, thread_name_prefix="delivering") as thread:
+            async with aclosing(self._pour(permit.session, account, path, thread)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     def read(self, session: SessionId, account: AccountId, path: Path) -> AsyncIterator[bytes]:
         """Open one sealed page for the owner's own eyes; NotOpen as soon as the session is gone, BrokenSeal."""
         return self._pour(session, account, path, self._readers)
 
     async def _pour(
-        self, session: SessionId, account: AccountId, path: Path, threads: ThreadPoolExecutor | None
-    ) -> AsyncIterator[bytes]:
+        self, session: SessionId, account: AccountId, path: Path, threads: ThreadPoolExecutor
+    ) -> AsyncGenerator[bytes, None]:
         identity = self._identity(session, account)
         loop = asyncio.get_running_loop()
         hose = _Hose(loop)
@@ -91,8 +97,9 @@ class Keyring:
 
 def _open(path: Path, hose: "_Hose", identity: str) -> None:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             unseal(file, hose, identity)
+            hose.pour()
     except OSError as error:
         raise BrokenSeal(f"{path.name}: {error.strerror or error}") from error
     finally:
@@ -107,17 +114,27 @@ class _Hose:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._room = threading.BoundedSemaphore(AHEAD)
         self._shut = False
+        self._held = bytearray()
 
     def write(self, data: bytes) -> int:
+        self._held += data
+        if len(self._held) >= CHUNK_BYTES:
+            self.pour()
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: `pour` does it."""
+
+    def pour(self) -> None:
+        """Hand on what is held; OSError if nobody takes it."""
+        if not self._held:
+            return
         if not self._shut:
             self._room.acquire()
         if self._shut:
             raise OSError("nobody takes this page any more")
-        self._loop.call_soon_threadsafe(self._chunks.put_nowait, bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
+        self._loop.call_soon_threadsafe(self._chunks.put_nowait, bytes(self._held))
+        self._held.clear()
 
     def end(self) -> None:
         """Tell the taker that no more comes."""

@@ -105,6 +105,7 @@ REASONS: dict[str, Reason] = {
     "channel_unusable": Reason(422, "The channel's kind does not accept these fields; `detail` says which."),
     "channel_failed": Reason(424, "The test notice did not get through; `detail` says why."),
     "too_many_channels": Reason(409, "An account has 10 channels at the most."),
+    "too_many_destinations": Reason(409, "An account has 20 destinations at the most."),
     "too_many_rules": Reason(409, "An account has 50 rules at the most."),
     "destination_unusable": Reason(422, "The destination's kind does not accept these fields; `detail` says which."),
     "destination_failed": Reason(424, "The destination did not pass its test; `detail` says why."),

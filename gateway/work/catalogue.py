@@ -28,6 +28,8 @@ from gateway.work.ports import Ports
 from gateway.work.record import entry
 from gateway.work.routing import Routing, local
 
+MOST_DESTINATIONS = 20
+TOO_MANY = Denied("too_many_destinations", f"An account has {MOST_DESTINATIONS} destinations at the most.", 409)
 NOT_PAUSED = Denied("not_paused", "Only a paused scan can be finished.", 409)
 SENTENCES = {
     Reason.ACCOUNT_NOT_ACTIVE: "Held: the account is not active.",
@@ -135,8 +137,11 @@ class Catalogue:
         now = self._clock.now()
         destination = Destination(DestinationId(uuid.uuid4().hex), account, kind, label, config, now.utc)
         audit = entry(now, account, peer, "destination_added", reason=f"{kind}: {label}")
-        rule = await self._routing.including(account, destination.id) if everything else None
-        await self._store.destinations.add(destination, self._ports.seal(secrets, account), audit, rule=rule)
+        async with self._routing.changes:
+            if len(await self._store.destinations.of_account(account)) >= MOST_DESTINATIONS:
+                return TOO_MANY
+            rule = await self._routing.including(account, destination.id) if everything else None
+            await self._store.destinations.add(destination, self._ports.seal(secrets, account), audit, rule=rule)
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
         return destination
@@ -164,7 +169,8 @@ class Catalogue:
         if destination is None:
             return NOT_FOUND
         audit = entry(self._clock.now(), account, peer, "destination_removed", reason=destination.label)
-        await self._store.destinations.remove(account, destination_id, audit)
+        async with self._routing.changes:
+            await self._store.destinations.remove(account, destination_id, audit)
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
         return None

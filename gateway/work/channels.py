@@ -40,6 +40,7 @@ class Channels:
         self._device = device
         self._around = around
         self._page = page
+        self._busy: set[ChannelId] = set()
 
     async def of(self, account: AccountId) -> tuple[tuple[Channel, str], ...]:
         """Return the account's channels, each with what went wrong with the latest push to it."""
@@ -85,11 +86,22 @@ class Channels:
         return None
 
     async def run(self) -> None:
-        """Push what is due until cancelled."""
-        while True:
-            due = await self._store.notices.due(self._clock.now().utc)
-            await asyncio.gather(*(self._push(one) for one in due))
-            await asyncio.sleep(LOOK_S)
+        """Push what is due until cancelled; a channel that hangs holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for one in await self._store.notices.due(self._clock.now().utc):
+                    if one.channel.id not in self._busy:
+                        self._busy.add(one.channel.id)
+                        group.create_task(self._serve(one), name=f"push {one.channel.id}")
+                await asyncio.sleep(LOOK_S)
+
+    async def _serve(self, one: Push) -> None:
+        try:
+            await self._push(one)
+        except Exception:  # the task's guard: it is due again at the next look
+            log.exception("a push to %s is tried again", one.channel.id)
+        finally:
+            self._busy.discard(one.channel.id)
 
     async def _push(self, one: Push) -> None:
         notice, now = one.notice, self._clock.now().utc

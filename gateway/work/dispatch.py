@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.core import delivery as machine
 from gateway.core.delivery import Event
 from gateway.core.model import Delivery, DeliveryState, DestinationId
+from gateway.store.destinations import REMOVED
 from gateway.store.store import Store
 from gateway.work.hub import Hub
 from gateway.work.lasting import AGAIN_S
@@ -77,6 +78,7 @@ class Dispatch:
         try:
             destination = await self._store.destinations.get(destination_id)
             if destination is None:
+                await self._let_be(deliveries)
                 return
             for delivery in deliveries:
                 try:
@@ -90,3 +92,10 @@ class Dispatch:
             if destination_id in self._asked_for:
                 self._asked_for.discard(destination_id)
                 self._hub.anything.set()
+
+    async def _let_be(self, deliveries: list[Delivery]) -> None:
+        """Give up what was on its way when its destination was removed, and came back."""
+        for delivery in deliveries:
+            after = machine.step(delivery.state, Event.DISCARD)
+            await self._store.deliveries.move(delivery.id, (delivery.state,), after, reason=REMOVED)
+            self._hub.tell(delivery.account, "scans")

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from gateway.clock import Clock
 from gateway.core.gate import Reason, Refusal
-from gateway.core.model import Account, AccountId, AccountState, Instant, ScanState, UnitId, UnitState
-from gateway.core.notice import LOST_SPAN, Cause, Kind, Notice, NoticeId, of_delivery
+from gateway.core.model import Account, AccountId, AccountState, Instant, Scan, ScanState, UnitId, UnitState
+from gateway.core.notice import LOST_SPAN, UNROUTED_SPAN, Cause, Kind, Notice, NoticeId, of_delivery
 from gateway.store.store import Store
 from gateway.work.gatekeeper import Gatekeeper
 from gateway.work.hub import Hub
@@ -24,6 +24,7 @@ _AUDIT_READ = "notices_audit_row"
 
 TITLES: dict[Kind, str] = {
     Kind.HELD: "Scans are held until you sign in",
+    Kind.UNROUTED: "Scans are held: no rule says where they go",
     Kind.OPEN_THE_PAGE_ONCE: "Open the gateway's page once: it was restarted",
     Kind.INCOMPLETE: "A scan is incomplete",
     Kind.DESTINATION: "A destination does not take documents",
@@ -40,14 +41,20 @@ SECURITY: dict[str, str] = {
     "account_disabled": "The administrator disabled your account.",
     "account_reset": "Your password was reset with a ticket.",
     "authenticator_replaced": "Your authenticator was replaced.",
+    "channel_removed": "Notices are no longer pushed to a place ({}).",
     "channel_added": "Notices are pushed to a further place ({}).",
     "destination_added": "A destination was added ({}).",
+    "destination_removed": "A destination was removed ({}).",
     "email_changed": "Your e-mail address was changed.",
     "paper_printed": "A new rescue key and new sign-in codes were printed.",
     "password_changed": "Your password was changed.",
     "reset_issued": "The administrator issued a ticket that resets your password.",
     "two_factor_disabled": "Two-factor authentication was disabled.",
     "two_factor_enabled": "Two-factor authentication was enabled.",
+    "rule_added": "A rule was added.",
+    "rule_changed": "A rule was changed.",
+    "rule_removed": "A rule was removed.",
+    "two_factor_lifted": "The suspension of your authenticator was lifted.",
     "two_factor_suspended": "Too many wrong codes: your authenticator counts no more.",
     "unit_registered": "A scanner was registered to your account.",
     "unit_removed": "A scanner was removed from your account ({}).",
@@ -121,6 +128,9 @@ class Notices:
     async def _causes(self, account: Account, now: Instant) -> AsyncIterator[Cause]:
         if (held := await self._held(account.id)) is not None:
             yield held
+        lost = [s for s in await self._store.deliveries.scans_without_deliveries(account.id) if _planned_by(s, now)]
+        if lost:
+            yield Cause("unrouted", Kind.UNROUTED, "Add a destination or a rule; they flow by themselves then.")
         labels = {d.id: d.label for d in await self._store.destinations.of_account(account.id)}
         told: set[str] = set()
         for delivery in await self._store.deliveries.troubled(account.id):
@@ -138,8 +148,8 @@ class Notices:
             elif self._lost(unit.id, state, now):
                 yield Cause(f"unit:{unit.id}", Kind.UNIT_LOST, unit.label)
         left = await self._room.left(account.id)
-        if left.nearly_full:
-            yield Cause("room", Kind.ROOM, f"{left.bytes // 2**20} MiB are left.")
+        if left.low:
+            yield Cause("room", Kind.ROOM, "Below the limit no scan is begun.", begins=left.nearly_full)
 
     async def _held(self, account: AccountId) -> Cause | None:
         answer = await self._gatekeeper.prospect(account)
@@ -147,7 +157,7 @@ class Notices:
             return None
         if answer.reason is Reason.OPEN_THE_PAGE_ONCE:
             return Cause("gate:open", Kind.OPEN_THE_PAGE_ONCE, "Until then scans are held.")
-        if not await self._store.deliveries.waiting_scans(account):
+        if not await self._store.deliveries.gated(account):
             return None
         return Cause("gate", Kind.HELD, "They are safe on the gateway, sealed, and go out by themselves then.")
 
@@ -157,3 +167,8 @@ class Notices:
             return False
         since = self._gone.setdefault(unit, now)
         return now.boot_s - since.boot_s >= LOST_SPAN.total_seconds()
+
+
+def _planned_by(scan: Scan, now: Instant) -> bool:
+    """Tell whether a finished scan would have been planned by now, if a rule fitted it."""
+    return scan.ended_at is not None and now.utc - scan.ended_at >= UNROUTED_SPAN

@@ -8,7 +8,7 @@ from gateway.store.spool import Spool
 from gateway.store.store import Store
 
 MIB = 1024 * 1024
-NEARLY = 2  # times what is kept free: from there on owners are told
+LOW = 1.5  # times the line at which owners are told: above it, it is over
 
 NO_ROOM = "The gateway has no room left for scans: make room there, then press Scan again."
 NO_QUOTA = "Your account has used up its room on the gateway: delete scans, or have them delivered, then press Scan."
@@ -16,11 +16,15 @@ NO_QUOTA = "Your account has used up its room on the gateway: delete scans, or h
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Bytes that an account may still add, and whether that is nearly nothing; `used`: by its pages that are kept."""
+    """Bytes that an account may still add, and whether that is nearly nothing; `used`: by its pages that are kept.
+
+    `low`: not much more than nearly nothing, so that who is told is not told again at every scan.
+    """
 
     bytes: int
     used: int
     nearly_full: bool
+    low: bool
 
 
 class Room:
@@ -45,8 +49,10 @@ class Room:
         """Return what is left for an account."""
         used, disk, quota = await self._store.scans.bytes_of(account), self.on_disk(), self._settings.quota_mib * MIB
         share = quota - used if quota else disk
-        nearly = disk < (NEARLY - 1) * self._kept_bytes or bool(quota and share < quota // 10)
-        return Left(max(0, min(disk, share)), used, nearly)
+        near = [(disk, self._kept_bytes)] + ([(share, quota // 10)] if quota else [])
+        nearly = any(left < line for left, line in near)
+        low = any(left < LOW * line for left, line in near)
+        return Left(max(0, min(disk, share)), used, nearly, low)
 
     async def refusal(self, account: AccountId) -> str:
         """Return why an account's scan cannot be taken now, "" if it can."""

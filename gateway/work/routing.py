@@ -1,5 +1,6 @@
 """The rules of an account, as their owner sets them, and the planning of what they say."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from datetime import datetime
 from drivers.port import Colour
 from gateway.clock import Clock
 from gateway.core.delivery import planned
-from gateway.core.model import AccountId, Delivery, DestinationId, Filing, RuleId, Scan
+from gateway.core.model import AccountId, Delivery, DestinationId, Filing, RuleId, Scan, UnitId
 from gateway.core.routing import ALWAYS, DAY_MINUTES, Rule, Unrouted, When, filled_in, route, with_destination
 from gateway.store.store import Store
 from gateway.work.hub import Hub
@@ -36,6 +37,8 @@ class Routing:
         self._clock = clock
         self._store = store
         self._hub = hub
+        # Rules are read, thought over and written: one at a time, whoever changes them or what they name.
+        self.changes = asyncio.Lock()
 
     async def rules(self, account: AccountId) -> tuple[Rule, ...]:
         """Return the account's rules in their order."""
@@ -45,8 +48,10 @@ class Routing:
         """Give each finished scan a delivery per destination of its rule, named and filed before the first try."""
         for account in await self._store.accounts.all():
             rules = await self._store.rules.of_account(account.id)
-            for scan in await self._store.deliveries.scans_without_deliveries(account.id) if rules else ():
-                await self._store.deliveries.plan(self._deliveries(scan, rules))
+            found = await self._store.deliveries.scans_without_deliveries(account.id) if rules else ()
+            planned_now = [delivery for scan in found for delivery in self._deliveries(scan, rules)]
+            if planned_now:
+                await self._store.deliveries.plan(tuple(planned_now))
 
     def _deliveries(self, scan: Scan, rules: tuple[Rule, ...]) -> tuple[Delivery, ...]:
         found, now = route(scan, rules, local(scan)), self._clock.now().utc
@@ -56,7 +61,7 @@ class Routing:
         return tuple(planned(scan, destination, now, filing=filing) for destination in found.destinations)
 
     async def including(self, account: AccountId, destination: DestinationId) -> Rule:
-        """Return the account's rule for every scan with one more destination; not saved yet."""
+        """Return the account's rule for every scan with one more destination, under `changes`; not saved yet."""
         rules = await self.rules(account)
         found = next((rule for rule in rules if rule.when == ALWAYS), None)
         last = max((rule.position for rule in rules), default=-1) + 1
@@ -65,6 +70,10 @@ class Routing:
 
     async def add(self, account: AccountId, draft: Draft, *, peer: str) -> Rule | Denied:
         """Add a rule: before the one for every scan, else as the last."""
+        async with self.changes:
+            return await self._add(account, draft, peer)
+
+    async def _add(self, account: AccountId, draft: Draft, peer: str) -> Rule | Denied:
         refused = await self._refusal(account, draft)
         rules = await self.rules(account)
         if refused is None and len(rules) >= MOST_RULES:
@@ -76,12 +85,16 @@ class Routing:
         return await self._ordered(account, (*rules[:at], rule, *rules[at:]), rule, "rule_added", peer)
 
     async def change(self, account: AccountId, rule_id: RuleId, draft: Draft, *, peer: str) -> Rule | Denied:
-        """Write a rule anew, at its place."""
+        """Write a rule anew, at its place; a scanner that it knew already may be gone by now."""
+        async with self.changes:
+            return await self._change(account, rule_id, draft, peer)
+
+    async def _change(self, account: AccountId, rule_id: RuleId, draft: Draft, peer: str) -> Rule | Denied:
         rules = await self.rules(account)
         rule = next((rule for rule in rules if rule.id == rule_id), None)
         if rule is None:
             return NOT_FOUND
-        refused = await self._refusal(account, draft)
+        refused = await self._refusal(account, draft, rule.when.units)
         if refused is not None:
             return refused
         changed = replace(rule, when=draft.when, destinations=draft.destinations, filing=draft.filing)
@@ -89,26 +102,31 @@ class Routing:
 
     async def place(self, account: AccountId, rule_id: RuleId, place: int, *, peer: str) -> Rule | Denied:
         """Put a rule at another place of the order, 0 for the first."""
-        rules = list(await self.rules(account))
-        rule = next((rule for rule in rules if rule.id == rule_id), None)
-        if rule is None:
-            return NOT_FOUND
-        rules.remove(rule)
-        rules.insert(max(0, place), rule)
-        return await self._ordered(account, rules, rule, "rule_moved", peer)
+        async with self.changes:
+            rules = list(await self.rules(account))
+            rule = next((rule for rule in rules if rule.id == rule_id), None)
+            if rule is None:
+                return NOT_FOUND
+            rules.remove(rule)
+            rules.insert(min(max(0, place), len(rules)), rule)
+            return await self._ordered(account, rules, rule, "rule_moved", peer)
 
     async def remove(self, account: AccountId, rule_id: RuleId, *, peer: str) -> Denied | None:
         """Remove a rule; what it has planned goes on."""
-        if rule_id not in {rule.id for rule in await self.rules(account)}:
-            return NOT_FOUND
-        await self._store.rules.remove(rule_id, entry(self._clock.now(), account, peer, "rule_removed"))
+        async with self.changes:
+            rules = await self.rules(account)
+            left = _numbered([rule for rule in rules if rule.id != rule_id])
+            if len(left) == len(rules):
+                return NOT_FOUND
+            audit = entry(self._clock.now(), account, peer, "rule_removed")
+            await self._store.rules.remove(rule_id, left, audit)
         self._tell(account)
         return None
 
     async def _ordered(
         self, account: AccountId, rules: Sequence[Rule], about: Rule, action: str, peer: str
     ) -> Rule | Denied:
-        ordered = tuple(replace(rule, position=place) for place, rule in enumerate(rules))
+        ordered = _numbered(rules)
         await self._store.rules.save(ordered, entry(self._clock.now(), account, peer, action))
         self._tell(account)
         return next(rule for rule in ordered if rule.id == about.id)
@@ -117,14 +135,18 @@ class Routing:
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
 
-    async def _refusal(self, account: AccountId, draft: Draft) -> Denied | None:
-        units = {unit.id for unit in await self._store.units.of_account(account)}
+    async def _refusal(self, account: AccountId, draft: Draft, known: frozenset[UnitId] = frozenset()) -> Denied | None:
+        units = known | {unit.id for unit in await self._store.units.of_account(account)}
         mine = {destination.id for destination in await self._store.destinations.of_account(account)}
         if not draft.destinations or len(set(draft.destinations)) < len(draft.destinations):
             return _unusable("A rule names one destination or several, each once.")
         if not draft.when.units <= units or not set(draft.destinations) <= mine:
             return _unusable("A rule names scanners and destinations of this account only.")
         return _when_refusal(draft.when) or _filing_refusal(draft.filing)
+
+
+def _numbered(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    return tuple(replace(rule, position=place) for place, rule in enumerate(rules))
 
 
 def local(scan: Scan) -> datetime:
@@ -144,8 +166,8 @@ def _when_refusal(when: When) -> Denied | None:
 
 def _filing_refusal(filing: Filing) -> Denied | None:
     texts = (filing.title, filing.correspondent, *filing.tags)
-    if len(filing.tags) > _MOST_TAGS or not all(filing.tags):
-        return _unusable(f"A rule gives {_MOST_TAGS} tags at the most, and none that is empty.")
+    if len(filing.tags) > _MOST_TAGS or not all(filing.tags) or any("," in tag for tag in filing.tags):
+        return _unusable(f"A rule gives {_MOST_TAGS} tags at the most, none of them empty or with a comma.")
     if any(len(text) > _TEXT_LIMIT or not text.isprintable() for text in texts):
         return _unusable(f"Title, correspondent and tags have {_TEXT_LIMIT} characters at the most, on one line.")
     return None

@@ -104,7 +104,10 @@ class _Body:
     def read(self, size: int | None = None) -> bytes:
         """Read as the body itself does."""
         self._over.wait(self._pause_s)
-        return self._counted(self._body.read(self._allowed(size)))
+        try:
+            return self._counted(self._body.read(self._allowed(size)))
+        except ConnectionError:  # the application is told of the end: wsgidav leaves its file open at anything else
+            return b""
 
     def readline(self, size: int | None = None) -> bytes:
         """Read a line."""

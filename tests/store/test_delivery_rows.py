@@ -58,7 +58,7 @@ async def test_a_rule_is_kept_as_it_is_and_a_removed_destination_leaves_it(store
     assert await store.rules.of_account(ACCOUNT.id) == (moved[1], moved[0])
     await store.destinations.remove(ACCOUNT.id, DESTINATION.id, AUDIT)
     assert {r.destinations for r in await store.rules.of_account(ACCOUNT.id)} == {(DestinationId("e" * 32),)}
-    await store.rules.remove(RULE.id, AUDIT)
+    await store.rules.remove(RULE.id, (), AUDIT)
     assert [r.id for r in await store.rules.of_account(ACCOUNT.id)] == ["q" * 32]
 
 

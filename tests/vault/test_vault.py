@@ -203,3 +203,20 @@ def test_stock_age_opens_a_sealed_page(sealed: Path, identity: keys.Identity, tm
     (tmp_path / "identity").write_text(identity.secret + "\n", "ascii")
     done = subprocess.run(["age", "-d", "-i", tmp_path / "identity", sealed], capture_output=True, check=True)
     assert done.stdout == PAGE
+
+
+async def test_pages_that_nobody_takes_hold_up_no_other_work(
+    keyring: Keyring, permit: Permit, identity: keys.Identity, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.age"
+    with large.open("wb") as file:
+        seal.seal(io.BytesIO(bytes(8 * 1024 * 1024)), file, identity.recipient)
+    streams = [keyring.stream(permit, ACCOUNT, large) for _ in range(40)]
+    try:
+        for stream in streams:
+            await anext(stream)
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(lambda: "done") == "done"
+    finally:
+        for stream in streams:
+            await stream.aclose()

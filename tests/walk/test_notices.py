@@ -1,6 +1,7 @@
 """What owners are told: once a cause, gone when it goes, pushed where they want it, never anything of a page."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -130,11 +131,12 @@ async def test_an_incomplete_scan_is_told_and_can_be_put_away(verified: House) -
 
 
 async def test_events_of_security_are_told(verified: House) -> None:
-    rows = await told(verified, "security")
-    words = " ".join(row["detail"] for row in rows)
-    assert "registered" in words
-    assert "enabled" in words
-    assert all(row["urgent"] for row in rows)
+    async def both() -> bool:
+        words = " ".join(row["detail"] for row in await told(verified, "security"))
+        return "registered" in words and "enabled" in words
+
+    await verified.until("both events", both)
+    assert all(row["urgent"] for row in await told(verified, "security"))
 
 
 async def test_a_destination_that_cannot_be_asked_leaves_the_word_to_the_owner(house: House) -> None:
@@ -218,3 +220,57 @@ async def test_who_signs_in_within_a_minute_is_not_called(open_house: Any) -> No
 
         await house.until("the pushes", settled)
         assert "held" not in " ".join(m.title for m in ntfy.messages)
+
+
+async def test_a_channel_that_hangs_holds_up_no_other(open_house: Any) -> None:
+    hanging = asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hanging.wait()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    dead = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, ntfy_sink() as ntfy, open_house(allow=(ntfy.url, dead)) as house:
+        await house.set_up()
+        await house.register()
+        await house.enable()
+        for url in (dead, ntfy.url):
+            await house.call("POST", "/channels", {"kind": "ntfy", "config": {"url": f"{url}papers"}, "secrets": {}})
+        await house.add_folder()
+
+        async def pushed() -> bool:
+            return bool(ntfy.messages)
+
+        await house.until("the push to the one that answers", pushed)
+        hanging.set()
+
+
+async def test_scans_that_no_rule_sends_are_told_of(house: House) -> None:
+    await house.register()
+    await house.enable()
+    await house.scan(1)
+    house.clock.ahead += timedelta(minutes=2)
+    await told(house, "unrouted")
+    await house.add_folder()
+    await gone(house, "unrouted")
+
+
+async def test_room_that_comes_and_goes_about_the_line_is_told_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, gib = house.daemon.services.room, 2**30
+    room._settings = replace(room._settings, keep_free_mib=1024, keep_free_percent=0)
+    left = [5 * gib]
+    monkeypatch.setattr(room._spool, "free_bytes", lambda: left[0])
+    for _ in range(3):
+        left[0] = 2 * gib - 2**20
+        house.daemon.services.hub.notable.set()
+        await told(house, "room")
+        left[0] = 2 * gib + 2**20
+        house.daemon.services.hub.notable.set()
+        await asyncio.sleep(0.3)
+    rows = await house.daemon.services.store.notices._rows(_every())
+    assert len([r for r in rows if r.kind == "room"]) == 1
+    left[0] = 5 * gib
+    await gone(house, "room")

@@ -1,5 +1,6 @@
 """Rules at work: several destinations at once, none without a rule, and what the owner says of single deliveries."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,73 @@ async def test_what_is_on_its_way_is_not_sent_twice_and_can_be_given_up(house: H
     assert scan["deliveries"][0]["state"] == "discarded"
     assert not house.sink.files()
     assert (await house.raw("POST", f"/deliveries/{delivery}/retry"))[1]["type"] == "/problems/not_failed"
+
+
+async def uploading(house: House) -> None:
+    house.sink.misbehave(Fault("PUT", Trouble.SLOW_BODY, pause_s=0.03))
+    await house.scan(1)
+    await house.sink.until(lambda sink: any(r.method == "PUT" and r.bytes_received for r in sink.requests), 30.0)
+
+
+async def discarded(house: House) -> None:
+    async def asked() -> Any:
+        [scan] = await house.scans()
+        return {d["state"] for d in scan["deliveries"]} == {"discarded"}
+
+    await house.until("the delivery to be discarded", asked)
+
+
+async def test_a_destination_removed_while_a_document_is_on_its_way_does_not_get_it(house: House) -> None:
+    await two_factor(house)
+    cloud = await house.add_webdav()
+    await uploading(house)
+    await house.call("DELETE", f"/destinations/{cloud}")
+    await discarded(house)
+
+    async def tidied() -> bool:
+        return house.sink.files() == []
+
+    await house.until("the server to be tidied", tidied)
+    rows = await house.daemon.services.store.deliveries.latest(9)
+    assert [row.state for row in rows] == ["discarded"]
+
+
+async def test_rules_changed_by_many_at_once_lose_no_change(house: House) -> None:
+    await two_factor(house)
+    a = await folder(house, "a")
+    rules = [await house.call("POST", "/rules", {"destinations": [a], "weekdays": [day]}) for day in range(5)]
+    gone, kept = rules[:2], rules[2:]
+    asks = [house.raw("DELETE", f"/rules/{rule['id']}") for rule in gone]
+    asks += [house.raw("PUT", f"/rules/{r['id']}", {"destinations": [a], "title": r["id"]}) for r in kept]
+    asks += [house.raw("PUT", f"/rules/{r['id']}/place", {"place": 2**63}) for r in kept]
+    answers = await asyncio.gather(*asks)
+    assert {status for status, _ in answers} <= {200, 204}
+    left = (await house.call("GET", "/rules"))["items"]
+    assert {rule["id"]: rule["title"] for rule in left} == {rule["id"]: rule["id"] for rule in kept}
+    assert [rule["place"] for rule in left] == [0, 1, 2]
+
+
+async def test_destinations_added_at_once_are_all_in_the_rule_for_every_scan_and_there_is_a_limit(house: House) -> None:
+    await two_factor(house)
+    made = await asyncio.gather(*(folder(house, f"{n}", everything=True) for n in range(8)))
+    [rule] = (await house.call("GET", "/rules"))["items"]
+    assert set(rule["destinations"]) == set(made)
+    for n in range(8, 20):
+        await folder(house, f"{n}")
+    body = {"kind": "folder", "label": "More", "config": {"path": str(house.archive)}}
+    status, said = await house.raw("POST", "/destinations", body)
+    assert (status, said["type"]) == (409, "/problems/too_many_destinations")
+
+
+async def test_a_rule_for_a_scanner_that_is_gone_stays_one_for_that_scanner(house: House) -> None:
+    await two_factor(house)
+    a = await folder(house, "a")
+    [unit] = (await house.call("GET", "/units"))["items"]
+    rule = await house.call("POST", "/rules", {"destinations": [a], "units": [unit["id"]]})
+    await house.daemon.services.admin.release(unit["id"])
+    changed = await house.call(
+        "PUT", f"/rules/{rule['id']}", {"destinations": [a], "units": rule["units"], "title": "x"}
+    )
+    assert changed["units"] == [unit["id"]]
+    status, _ = await house.raw("POST", "/rules", {"destinations": [a], "units": [unit["id"]]})
+    assert status == 422, "a new rule names scanners of today"

@@ -16,7 +16,7 @@ DELIVERY: tuple[Route, ...] = (
         answer=answers.DestinationAnswer,
         status=201,
         fresh=True,
-        denies=("unusable", "destination_unusable"),
+        denies=("unusable", "destination_unusable", "too_many_destinations"),
         once=True,
     ),
     api("DELETE", "/destinations/{id}", destinations.remove, VERIFIED, status=204, fresh=True, denies=("not_found",)),

@@ -2,10 +2,10 @@
 
 from gateway.web.api import notices
 from gateway.web.api.row import api
-from gateway.web.route import SIGNED_IN, VERIFIED, Route
+from gateway.web.route import ENROLS, SIGNED_IN, VERIFIED, Route
 
 NOTICES: tuple[Route, ...] = (
-    api("GET", "/notices", notices.list_notices, SIGNED_IN, answer=notices.NoticeList),
+    api("GET", "/notices", notices.list_notices, ENROLS, answer=notices.NoticeList),
     api("POST", "/notices/{id}/read", notices.put_away, SIGNED_IN, status=204, denies=("not_found",)),
     api("GET", "/channels", notices.list_channels, SIGNED_IN, answer=notices.ChannelList),
     api(

@@ -95,11 +95,13 @@ async def _form(
     request: web.Request, action: str, draft: Draft, denied: Denied | None = None, rule: Rule | None = None
 ) -> web.Response:
     rooms, account = context.services(request), context.visitor(request).account.id
+    units = [row.unit for row in await rooms.units.of(account)]
     values: dict[str, Any] = {
         "action": action,
+        "gone": sorted(draft.when.units - {unit.id for unit in units}),
         "draft": draft,
         "rule": rule,
-        "units": [row.unit for row in await rooms.units.of(account)],
+        "units": units,
         "destinations": await rooms.catalogue.destinations(account),
         "colours": {str(colour): texts.SCAN_CHOICES["colour"][colour] for colour in Colour},
         "weekdays": texts.WEEKDAYS,
