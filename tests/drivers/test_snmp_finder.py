@@ -118,7 +118,9 @@ async def test_a_closed_port_and_a_name_that_is_none_are_unreachable() -> None:
             await read(host, port=port, timeout_s=SHORT_S)
 
 
-@pytest.mark.parametrize("nonsense", [b"\x30\x03\x02\x01\x01", b"x" * 60_000, os.urandom(40)])
+@pytest.mark.parametrize(
+    "nonsense", [b"\x30\x03\x02\x01\x01", b"x" * 60_000, os.urandom(40)], ids=["cut off", "long", "random"]
+)
 async def test_nonsense_alone_is_the_peers_error_and_before_the_answer_it_is_passed_over(nonsense: bytes) -> None:
     async with listening(lambda data: [nonsense]) as it:
         with pytest.raises(PeerError):
