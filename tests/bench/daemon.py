@@ -129,8 +129,11 @@ def _pages(document: Path, folder: Path) -> Path:
     return pages
 
 
-def python(argv: list[str]) -> "subprocess.Popen[str]":
-    return _Ending([sys.executable, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=_ROOT)
+def python(argv: list[str], *, orders: bool = False) -> "subprocess.Popen[str]":
+    """Start Python on these words; with `orders` it is written to."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    stdin = pipe if orders else None
+    return _Ending([sys.executable, *argv], stdin=stdin, stdout=pipe, stderr=nothing, text=True, cwd=_ROOT)
 
 
 class _Ending(subprocess.Popen[str]):

@@ -16,6 +16,24 @@ class Row:
     peer: Sample
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What must hold: the figure that was found, the one that is wanted, and whether that is so; None: not measured."""
+
+    what: str
+    found: str
+    wanted: str
+    met: bool | None
+    more: str = ""
+
+
+def unmeasured(what: str, why: str) -> Bound:
+    """Return the line for what could not be measured here."""
+    return Bound(what, "-", "-", None, why)
+
+
+_VERDICTS = {True: "yes", False: "NO", None: "not measured"}
+_MUST = f"{'must hold':<62} {'found':>10} {'wanted':<14} met"
 _HEAD = f"{'what':<40} {'who':<18} {'wall s':>8} {'cpu s':>8} {'peak MB':>8} {'wall ×':>7} {'cpu ×':>7} {'peak ×':>7}"
 
 
@@ -28,6 +46,14 @@ def lines(rows: Iterable[Row]) -> Iterable[str]:
             f"{row.what:<40} {row.who:<18} {own.wall_s:>8.2f} {own.cpu_s:>8.2f} {own.peak_mb:>8.0f} "
             f"{_ratio(own.wall_s, peer.wall_s)} {_ratio(own.cpu_s, peer.cpu_s)} {_ratio(own.peak_mb, peer.peak_mb)}"
         )
+
+
+def verdicts(bounds: Iterable[Bound]) -> Iterable[str]:
+    """Yield what must hold line by line, each with its verdict at the end."""
+    yield _MUST
+    for bound in bounds:
+        more = f"  ({bound.more})" if bound.more else ""
+        yield f"{bound.what:<62} {bound.found:>10} {bound.wanted:<14} {_VERDICTS[bound.met]}{more}"
 
 
 def _ratio(own: float, peer: float) -> str:

@@ -1,0 +1,102 @@
+"""A held scan of 1 GB released to a WebDAV server, nginx on loopback; peer: `curl -T` of the very same bytes.
+
+The server's folder is in memory where there is room, so that no disk's mood is measured. Time runs from the answer to
+the sign-in, which opens the gate, to the receipt in the ledger; pages are verified, opened, and hashed meanwhile.
+"""
+
+import asyncio
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import own
+from tests.bench.daemon import cpu_used_s
+from tests.bench.held import Held, holding
+from tests.bench.measure import Sample, medians, of_command
+from tests.bench.table import Bound, Row, unmeasured
+from tests.destinations.nginx_peer import PACKAGES, Nginx, nginx, program
+
+_RUNS = 3
+_PAGES = 380  # of 2.7 MB
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 3 * 10**9  # twice the document, and some air
+_LEAST_MB_S, _LEAST_RATIO, _MOST_MB = 100, 0.5, 150
+_WHAT = "a held scan of 1 GB -> WebDAV"
+
+
+def bench() -> list[Row | Bound]:
+    """Release and upload in turn."""
+    if program() is None or own.PROGRAM is None:
+        return [unmeasured(_WHAT, f"it takes {PACKAGES}, curl")]
+    with tempfile.TemporaryDirectory(prefix="bench-release-") as name, server_folder() as served:
+        return asyncio.run(_bench(Path(name), Path(served)))
+
+
+def server_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder in memory, or on the disk if there is no room."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    return tempfile.TemporaryDirectory(prefix="bench-server-", dir=_MEMORY if roomy else None)
+
+
+async def _bench(folder: Path, served: Path) -> list[Row | Bound]:
+    ours, peers, sizes = [], [], []
+    async with nginx(served) as server, holding(folder / "house", server.url) as held:
+        for _ in range(_RUNS):
+            ours.append(await _release(held))
+            document = next(server.folder.glob("*.pdf"))
+            sizes.append(document.stat().st_size / 1e6)
+            peers.append(await asyncio.to_thread(_upload, document, server))
+            await _clear(held, server)
+    ratios = [peer.wall_s / our.wall_s for our, peer in zip(ours, peers, strict=True)]
+    mb_s = [size / our.wall_s for our, size in zip(ours, sizes, strict=True)]
+    peer_mb_s = [size / peer.wall_s for peer, size in zip(peers, sizes, strict=True)]
+    peak_mb, result, peer = max(our.peak_mb for our in ours), medians(ours), medians(peers)
+    speed, share = statistics.median(mb_s), statistics.median(ratios)
+    beside = f"curl -T: {statistics.median(peer_mb_s):.0f} MB/s, by run {_listed(ratios)}"
+    return [
+        Row(_WHAT, "ours", result, peer),
+        Row(_WHAT, "curl -T", peer, peer),
+        Bound(
+            _WHAT, f"{speed:.0f} MB/s", f"at least {_LEAST_MB_S}", speed >= _LEAST_MB_S, f"by run {_listed(mb_s, 0)}"
+        ),
+        Bound(
+            "... of curl -T of the same bytes",
+            f"{share:.2f}",
+            f"at least {_LEAST_RATIO}",
+            share >= _LEAST_RATIO,
+            beside,
+        ),
+        Bound("... the daemon's memory meanwhile", f"{peak_mb:.0f} MB", f"under {_MOST_MB}", peak_mb < _MOST_MB),
+    ]
+
+
+async def _release(held: Held) -> Sample:
+    await held.scan_and_hold(_PAGES)
+    await held.sign_in()
+    Path(f"/proc/{held.pid}/clear_refs").write_text("5", "ascii")  # the peak begins anew: proc(5)
+    began_s, cpu_s = time.monotonic(), cpu_used_s(held.pid)
+    ended_s = await held.told("delivered")
+    return Sample(ended_s - began_s, cpu_used_s(held.pid) - cpu_s, _peak_mb(held.pid))
+
+
+def _upload(document: Path, server: Nginx) -> Sample:
+    return of_command((str(own.PROGRAM), "-sf", "-T", str(document), f"{server.url}peer.bin"), os.environ)
+
+
+async def _clear(held: Held, server: Nginx) -> None:
+    for path in server.folder.iterdir():
+        path.unlink()
+    for scan in await held.house.scans():
+        await held.house.call("DELETE", f"/scans/{scan['id']}")
+
+
+def _peak_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+
+
+def _listed(values: list[float], digits: int = 2) -> str:
+    return " ".join(f"{value:.{digits}f}" for value in values)
