@@ -9,7 +9,7 @@ from datetime import timedelta
 from gateway.clock import Clock
 from gateway.core import scan as scans
 from gateway.core import session as sessions
-from gateway.core.model import PageFile, Scan, ScanId, ScanState
+from gateway.core.model import Account, Instant, PageFile, Scan, ScanId, ScanState, SessionId
 from gateway.settings import History
 from gateway.store.spool import SealedFile, Spool
 from gateway.store.store import Store
@@ -149,12 +149,20 @@ class Janitor:
     async def _sessions(self) -> None:
         now = self._clock.now()
         for account in await self._store.accounts.all():
-            live = await self._store.sessions.of_account(account.id)
-            over = tuple(s.id for s in live if not sessions.lives(s, account, now))
+            over = await self._over(account, now)
+            if over:
+                # An enrolment between those two readings looks like that too: read both once more.
+                now_so = await self._store.accounts.get(account.id) or account
+                over = tuple(session for session in await self._over(now_so, now) if session in over)
             if over:
                 audit = entry(now, account.id, "", "session_ended", reason="time")
                 await self._store.sessions.end(over, audit)
                 self._desk.over(account.id, over)
+
+    async def _over(self, account: Account, now: Instant) -> tuple[SessionId, ...]:
+        """Return the sessions of an account that do not live any more."""
+        live = await self._store.sessions.of_account(account.id)
+        return tuple(s.id for s in live if not sessions.lives(s, account, now))
 
     async def _purge(self) -> None:
         """Let go of accounts whose days of grace are over."""
