@@ -22,10 +22,13 @@ $(VENV): requirements.lock pyproject.toml
 demo: $(VENV)
 	@$(BIN)/scansnap-simulator demo $(if $(DEMO_ONCE),--once)
 
+# So that no core waits for another's longest file at the end.
+LONGEST_FIRST := tests/web tests/walk tests
+
 # Everything: checks, then tests, on all cores. Says which system packages are missing; with CI=true that is a failure.
 test: check
 	@.ci/system-packages
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/walk/crash
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/walk/crash $(LONGEST_FIRST)
 	$(BIN)/python -m pytest tests/walk/crash
 
 # The crashes of the tests, five times as many: kill -9 at any time and at named instants, and power cuts.
