@@ -46,10 +46,19 @@ class Withdrawn(Exception):
 
 @dataclass(slots=True)
 class _Flight:
-    """A delivery on its way, and whether its commit has begun."""
+    """A delivery on its way, and whether its commit has begun; `moving`: the write of that into its row."""
 
     delivery: Delivery
     state: DeliveryState = DeliveryState.SENDING
+    moving: asyncio.Future[bool] | None = None
+
+    async def landed(self) -> None:
+        """Follow the row: where a library's own task asked for the commit, its end does not wait for that write."""
+        if self.moving is None:
+            return
+        await asyncio.wait({self.moving})
+        if not self.moving.cancelled() and self.moving.exception() is None and self.moving.result():
+            self.state = DeliveryState.COMMITTING
 
 
 class Outbox:
@@ -138,6 +147,7 @@ class Outbox:
         finally:
             task.cancel()
             await asyncio.wait({task})
+            await flight.landed()
 
     async def _objection(self, delivery: Delivery) -> GateShut | Withdrawn | None:
         """Return why a delivery that is being sent must not go on."""
@@ -149,14 +159,8 @@ class Outbox:
 
     async def _commit(self, flight: _Flight) -> None:
         """Make the row durable, then ask the gate: whoever shut it before this answer finds nothing committed."""
-        moving = asyncio.ensure_future(self._move(flight.delivery, DeliveryState.SENDING, Event.COMMIT))
-        try:
-            moved = await asyncio.shield(moving)
-        except asyncio.CancelledError:
-            if await moving:  # the row is what counts afterwards
-                flight.state = DeliveryState.COMMITTING
-            raise
-        if not moved:
+        flight.moving = asyncio.ensure_future(self._move(flight.delivery, DeliveryState.SENDING, Event.COMMIT))
+        if not await asyncio.shield(flight.moving):
             raise Withdrawn
         flight.state = DeliveryState.COMMITTING
         answer = await self._gatekeeper.ask(flight.delivery)
