@@ -62,7 +62,7 @@ FUNCTIONS: dict[str, tuple[Any, str]] = {
     "adopting a page": (Janitor, "_adopt"),
     "planning deliveries": (Deliveries, "plan"),
     "asking the gate": (Gatekeeper, "ask"),
-    "verifying a page": (Renderer, "verify"),
+    "verifying pages": (Renderer, "_verify"),
     "committing": (Outbox, "_commit"),
     "creating the folder's file": (folder_files.Draft, "open"),
     "writing the folder's file": (folder_files.Draft, "write"),
