@@ -16,13 +16,12 @@ NO_QUOTA = "Your account has used up its room on the gateway: delete scans, or h
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Bytes that an account may still add, and whether that is nearly nothing; `used`: by its pages that are kept.
+    """Bytes that an account may still add, and whether that is nearly nothing.
 
     `low`: not much more than nearly nothing, so that who is told is not told again at every scan.
     """
 
     bytes: int
-    used: int
     nearly_full: bool
     low: bool
 
@@ -52,7 +51,7 @@ class Room:
         near = [(disk, self._kept_bytes)] + ([(share, quota // 10)] if quota else [])
         nearly = any(left < line for left, line in near)
         low = any(left < LOW * line for left, line in near)
-        return Left(max(0, min(disk, share)), used, nearly, low)
+        return Left(max(0, min(disk, share)), nearly, low)
 
     async def refusal(self, account: AccountId) -> str:
         """Return why an account's scan cannot be taken now, "" if it can."""
