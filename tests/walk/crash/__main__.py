@@ -6,9 +6,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from tests.walk.crash import campaign
+from tests.walk.crash import campaign, shim
 from tests.walk.crash.defects import DEFECTS
-from tests.walk.crash.disk import build_shim
 from tests.walk.crash.nursery import zygote
 from tests.walk.crash.run import ChainFailed, Run
 from tests.walk.crash.tally import Tally
@@ -17,8 +16,8 @@ from tests.walk.crash.tally import Tally
 async def main(options: argparse.Namespace) -> int:
     """Run them and print the tally, or what is wrong."""
     tally = Tally("replay")
-    with tempfile.TemporaryDirectory() as shim:
-        environment = {"LD_PRELOAD": str(build_shim(Path(shim)))} if options.power else {}
+    with tempfile.TemporaryDirectory() as made:
+        environment = {"LD_PRELOAD": str(shim.build(Path(made)))} if options.power else {}
         async with campaign.ground() as template:
             try:
                 await campaign.run(

@@ -30,6 +30,7 @@ from gateway.work.janitor import Janitor
 from gateway.work.outbox import Outbox
 from gateway.work.render import Renderer
 from gateway.work.sessions import Sessions
+from tests.walk.crash import shim
 
 
 class Edge(StrEnum):
@@ -147,6 +148,7 @@ class Reaper:
     def die(self, where: str) -> None:
         """End at once, as by kill -9."""
         self._tell("died", where)
+        shim.hold()
         os.kill(os.getpid(), signal.SIGKILL)
 
     def install(self) -> None:

@@ -2,7 +2,8 @@
  *
  * disk.py reads the log and works out what a disk may have kept at a power cut. Nothing is written down before
  * powercut_begin(). An entry stands in the log before the caller goes on, and a sync only after it was done; it is not
- * passed on to the disk, since there is no power cut in earnest. One lock, so that the log has the order of the calls.
+ * passed on to the disk, since there is no power cut in earnest. One lock, so that the log has the order of the calls;
+ * it is shared with forked children, and who kills one takes it first: no call is done whose entry is not there.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,10 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#ifndef LINGER_US
+#define LINGER_US 0 /* between a call and its entry */
+#endif
 
 enum { CREATE = 1, WRITE, TRUNCATE, SYNC_FILE, SYNC_FOLDER, RENAME, LINK, UNLINK, MKDIR, RMDIR };
 
@@ -28,13 +34,33 @@ struct entry {
     uint32_t path_bytes, data_bytes;
 } __attribute__((packed));
 
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t *turn;
 static int book = -1;
 static char roots[2][PATH_MAX];
 
 #define REAL(name) \
     static __typeof__(name) *real; \
     if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+
+/* Make the lock anew, as its holder is dead. */
+void powercut_renew(void)
+{
+    pthread_mutexattr_t shared;
+    pthread_mutexattr_init(&shared);
+    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(turn, &shared);
+    pthread_mutexattr_destroy(&shared);
+}
+
+/* Wait for the call that is being written down, and let no other one begin. */
+void powercut_hold(void) { pthread_mutex_lock(turn); }
+
+__attribute__((constructor)) static void prepare(void)
+{
+    turn = mmap(NULL, sizeof *turn, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (turn == MAP_FAILED) abort();
+    powercut_renew();
+}
 
 void powercut_begin(const char *log, const char *first, const char *second)
 {
@@ -46,6 +72,7 @@ void powercut_begin(const char *log, const char *first, const char *second)
 
 static void note(int kind, uint64_t inode, uint64_t offset, uint32_t mode, const char *path, const void *data, size_t size)
 {
+    if (LINGER_US) usleep(LINGER_US);
     struct entry head = {kind, mode, inode, offset, strlen(path), size};
     struct iovec parts[] = {{&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)data, size}};
     if (syscall(SYS_writev, book, parts, 3) != (long)(sizeof head + head.path_bytes + size)) abort();
@@ -103,7 +130,7 @@ static int created(int folder, const char *path, int flags, mode_t mode)
     if (!(flags & (O_CREAT | O_TRUNC)) || !whole(folder, path, full))
         return syscall(SYS_openat, folder, path, flags, mode);
     struct stat found;
-    pthread_mutex_lock(&turn);
+    pthread_mutex_lock(turn);
     int there = !fstatat(folder, path, &found, AT_SYMLINK_NOFOLLOW);
     int file = syscall(SYS_openat, folder, path, flags, mode);
     int after = errno;
@@ -112,7 +139,7 @@ static int created(int folder, const char *path, int flags, mode_t mode)
         else if (flags & O_TRUNC) note(TRUNCATE, found.st_ino, 0, 0, full, "", 0);
     }
     errno = after;
-    pthread_mutex_unlock(&turn);
+    pthread_mutex_unlock(turn);
     return file;
 }
 
@@ -131,12 +158,12 @@ ssize_t write(int file, const void *data, size_t size)
     char path[PATH_MAX];
     struct stat found;
     if (!counts(file, path, &found)) return real(file, data, size);
-    pthread_mutex_lock(&turn);
+    pthread_mutex_lock(turn);
     ssize_t done = real(file, data, size);
     int after = errno;
     if (done > 0) note(WRITE, found.st_ino, lseek(file, 0, SEEK_CUR) - done, 0, path, data, done);
     errno = after;
-    pthread_mutex_unlock(&turn);
+    pthread_mutex_unlock(turn);
     return done;
 }
 
@@ -147,12 +174,12 @@ ssize_t write(int file, const void *data, size_t size)
         char path[PATH_MAX]; \
         struct stat found; \
         if (!counts(file, path, &found)) return real(file, data, size, offset); \
-        pthread_mutex_lock(&turn); \
+        pthread_mutex_lock(turn); \
         ssize_t done = real(file, data, size, offset); \
         int after = errno; \
         if (done > 0) note(WRITE, found.st_ino, offset, 0, path, data, done); \
         errno = after; \
-        pthread_mutex_unlock(&turn); \
+        pthread_mutex_unlock(turn); \
         return done; \
     }
 PWRITE(pwrite, off_t)
@@ -165,11 +192,11 @@ PWRITE(pwrite64, off64_t)
         char path[PATH_MAX]; \
         struct stat found; \
         if (!counts(file, path, &found)) return real(file, size); \
-        pthread_mutex_lock(&turn); \
+        pthread_mutex_lock(turn); \
         int failed = real(file, size), after = errno; \
         if (!failed) note(TRUNCATE, found.st_ino, size, 0, path, "", 0); \
         errno = after; \
-        pthread_mutex_unlock(&turn); \
+        pthread_mutex_unlock(turn); \
         return failed; \
     }
 FTRUNCATE(ftruncate, off_t)
@@ -182,9 +209,9 @@ FTRUNCATE(ftruncate64, off64_t)
         char path[PATH_MAX]; \
         struct stat found; \
         if (!counts(file, path, &found)) return real(file); \
-        pthread_mutex_lock(&turn); \
+        pthread_mutex_lock(turn); \
         note(S_ISDIR(found.st_mode) ? SYNC_FOLDER : SYNC_FILE, found.st_ino, 0, 0, path, "", 0); \
-        pthread_mutex_unlock(&turn); \
+        pthread_mutex_unlock(turn); \
         return 0; \
     }
 SYNC(fsync)
@@ -211,9 +238,9 @@ static int two(int kind, int from, const char *source, int to, const char *targe
 }
 
 #define LOCKED(call) \
-    pthread_mutex_lock(&turn); \
+    pthread_mutex_lock(turn); \
     int failed = call; \
-    pthread_mutex_unlock(&turn); \
+    pthread_mutex_unlock(turn); \
     return failed
 
 int renameat2(int from, const char *source, int to, const char *target, unsigned int flags)

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from tests.walk.crash import campaign, plan
-from tests.walk.crash.disk import Disk, build_shim
+from tests.walk.crash import campaign, plan, shim
+from tests.walk.crash.disk import Disk
 from tests.walk.crash.instants import Edge, Instant, instants, often
 from tests.walk.crash.nursery import zygote
 from tests.walk.crash.orders import DURABLE, Life, Order
@@ -27,7 +27,7 @@ POWER_CUTS = int(os.environ.get("CRASH_POWER_CUTS", "200"))
 def birth(tmp_path: Path) -> campaign.Birth:
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
-    return partial(zygote, {"LD_PRELOAD": str(build_shim(tmp_path))})
+    return partial(zygote, {"LD_PRELOAD": str(shim.build(tmp_path))})
 
 
 @pytest.fixture
@@ -100,6 +100,17 @@ async def test_a_gateway_that_trusts_what_an_earlier_life_left_unsynced_does_not
         await run(nursery).chain(0, plan.at(instant, 0))
         with pytest.raises(ChainFailed, match=r"quarantined|is not there|still undecided"):
             await run(nursery, defect=defect).chain(0, plan.at(instant, 0))
+
+
+@pytest.mark.timeout(600)  # some slow chains
+async def test_a_kill_never_comes_between_a_call_and_its_entry(template: Template, tmp_path: Path) -> None:
+    lingering = shim.build(tmp_path, "-DLINGER_US=2000")
+    seen = Tally("power cuts")
+    await campaign.run(
+        lambda nursery: Run(nursery, template, seen, power=True, stretch=10.0),
+        partial(zygote, {"LD_PRELOAD": str(lingering)}),
+        lambda t: t.power_cuts >= 12,
+    )
 
 
 async def test_the_log_of_a_life_has_every_call_that_changed_its_folders(

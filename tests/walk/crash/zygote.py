@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 
 from gateway import app
+from tests.walk.crash import shim
 from tests.walk.crash.life import live, settings
 from tests.walk.crash.orders import DURABLE, Order
 
@@ -65,8 +66,10 @@ def _born(order: Order) -> dict[str, object]:
     try:
         ended = _ended(watched, PATIENCE_S if kill_after_s is None else kill_after_s)
         if not ended:
+            shim.hold()
             signal.pidfd_send_signal(watched, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+        shim.renew()
     finally:
         os.close(watched)
     return {"status": os.waitstatus_to_exitcode(status), "outside": not ended}
@@ -84,8 +87,7 @@ def _be(order: Order) -> None:
     try:
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         if order.disk_log:
-            roots = (f"{order.folder}/{name}".encode() for name in DURABLE)
-            ctypes.CDLL(None).powercut_begin(order.disk_log.encode(), *roots)
+            shim.begin(order.disk_log, [f"{order.folder}/{name}" for name in DURABLE])
         live(order)
         status = 0
     finally:
