@@ -18,7 +18,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What must hold: the figure that was found, the one that is wanted, and whether that is so; None: not measured."""
+    """A figure, the one that must hold, and whether that is so; `met`: None if none is asked, or none was found."""
 
     what: str
     found: str
@@ -29,11 +29,11 @@ class Bound:
 
 def unmeasured(what: str, why: str) -> Bound:
     """Return the line for what could not be measured here."""
-    return Bound(what, "-", "-", None, why)
+    return Bound(what, "not measured", "", None, why)
 
 
-_VERDICTS = {True: "yes", False: "NO", None: "not measured"}
-_MUST = f"{'must hold':<62} {'found':>10} {'wanted':<14} met"
+_VERDICTS = {True: "yes", False: "NO", None: "-"}
+_MUST = f"{'must hold':<62} {'found':>12} {'wanted':<14} met"
 _HEAD = f"{'what':<40} {'who':<18} {'wall s':>8} {'cpu s':>8} {'peak MB':>8} {'wall ×':>7} {'cpu ×':>7} {'peak ×':>7}"
 
 
@@ -53,7 +53,7 @@ def verdicts(bounds: Iterable[Bound]) -> Iterable[str]:
     yield _MUST
     for bound in bounds:
         more = f"  ({bound.more})" if bound.more else ""
-        yield f"{bound.what:<62} {bound.found:>10} {bound.wanted:<14} {_VERDICTS[bound.met]}{more}"
+        yield f"{bound.what:<62} {bound.found:>12} {bound.wanted:<14} {_VERDICTS[bound.met]}{more}"
 
 
 def _ratio(own: float, peer: float) -> str:

@@ -34,6 +34,14 @@ class Remotes:
         return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob("*") if p.is_file())
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running server: the address of its root, and its folder as we see it."""
+
+    url: str
+    folder: Path
+
+
 def disk(folder: Path) -> Remotes:
     """Make a remote "disk" that is a folder."""
     need(there("rclone"), "rclone")
@@ -48,15 +56,22 @@ def disk(folder: Path) -> Remotes:
 async def webdav(folder: Path) -> AsyncIterator[Remotes]:
     """Make a remote "dav" at a server that rclone itself is; it writes what it got to its disk when it likes to."""
     need(there("rclone"), "rclone")
+    async with webdav_server(folder, "--vfs-cache-mode", "writes") as server:
+        config = folder / "rclone.conf"
+        config.write_text(f"[dav]\ntype = webdav\nurl = {server.url}\nvendor = other\n", "ascii")
+        yield Remotes(config, ("dav:Scans",), server.folder)
+
+
+@asynccontextmanager
+async def webdav_server(folder: Path, *options: str) -> AsyncIterator[Served]:
+    """Serve a new folder below `folder`, empty, without authentication, over WebDAV."""
     stored, port = folder / "stored", free_port()
     stored.mkdir()
     (folder / "server.conf").touch()
-    config = folder / "rclone.conf"
-    config.write_text(f"[dav]\ntype = webdav\nurl = http://127.0.0.1:{port}\nvendor = other\n", "ascii")
     words = ["--config", str(folder / "server.conf"), "--addr", f"127.0.0.1:{port}", "--cache-dir", str(folder / "c")]
-    words += ["--vfs-cache-mode", "writes", str(stored)]
+    words += [*options, str(stored)]
     async with kept(str(there("rclone")), "serve", "webdav", *words, until=b"started on", HOME=str(folder)):
-        yield Remotes(config, ("dav:Scans",), stored)
+        yield Served(f"http://127.0.0.1:{port}/", stored)
 
 
 async def _deliver_without_end(config: str, path: str) -> None:
