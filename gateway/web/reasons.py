@@ -71,6 +71,7 @@ REASONS: dict[str, Reason] = {
     "rescue_failed": Reason(401, "E-mail address or rescue key is not right; which of them is not told."),
     "rescue_key_wrong": Reason(422, "This is not the account's rescue key."),
     "rescue_key_unknown": Reason(422, "No earlier scans of the account open with this rescue key."),
+    "account_disabled": Reason(403, "The administrator has disabled this account."),
     "ticket_over": Reason(403, "The reset ticket is wrong, used, or over."),
     "invitation_over": Reason(403, "The invitation is wrong, used, or over."),
     "email_unusable": Reason(422, "The e-mail address cannot be used; whether another account has it is not told."),

@@ -22,6 +22,9 @@ from gateway.work.throttle import Throttle
 RESCUE_WRONG = Denied("rescue_failed", "The e-mail address or the rescue key is not right.", 401)
 NOT_THE_KEY = Denied("rescue_key_wrong", "That is not the rescue key that was shown last.", 422)
 NO_OLD_KEY = Denied("rescue_key_unknown", "No earlier scans of this account open with that rescue key.", 422)
+ACCOUNT_DISABLED = Denied(
+    "account_disabled", "The administrator has disabled this account. Once it is enabled, the ticket is good.", 403
+)
 TICKET_OVER = Denied("ticket_over", "This reset ticket is wrong, used, or over. Ask for a new one.", 403)
 _NEEDS_CODE = frozenset({TwoFactor.ACTIVE, TwoFactor.SUSPENDED, TwoFactor.ROTATING})
 _NOBODY = AccountId("0" * 32)  # for whom an unknown e-mail address costs the same work
@@ -151,6 +154,8 @@ class Recovery:
         account = await self._store.accounts.get(found.account) if found and found.account else None
         if found is None or account is None:
             return TICKET_OVER
+        if account.state is AccountState.DISABLED:
+            return ACCOUNT_DISABLED
         typed = paper.read(rescue_key)
         slot = await self._fitting(account, typed)
         kept = self._open(account, slot, typed)

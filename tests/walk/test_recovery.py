@@ -246,6 +246,8 @@ async def test_a_disabled_account_holds_everything_and_nobody_signs_in(house: An
     assert house.left() == 0
     answer = await denied(house, "POST", "/session", {"email": EMAIL, "password": PASSWORD}, token="")
     assert answer == (401, "sign_in_failed")
+    given = {"ticket": await ticket(house, "reset", EMAIL), "password": OTHER, "rescue_key": ""}
+    assert await denied(house, "POST", "/reset", given, token="") == (403, "account_disabled")
     assert (await command(house, "account", "disable", EMAIL))[0] == 1
     assert (await command(house, "account", "enable", EMAIL))[0] == 0
     await house.sign_in()

@@ -75,7 +75,14 @@ ACCOUNT: tuple[Route, ...] = (
         body=asks.Reset,
         answer=answers.SessionAnswer,
         knocks=True,
-        denies=("ticket_over", "rescue_key_wrong", "sign_in_failed", "unusable", *reasons.STRETCHES),
+        denies=(
+            "ticket_over",
+            "account_disabled",
+            "rescue_key_wrong",
+            "sign_in_failed",
+            "unusable",
+            *reasons.STRETCHES,
+        ),
     ),
     api(
         "POST",
