@@ -81,7 +81,7 @@ def test_a_gate_that_ignores_part_of_the_rule_is_found_out(
     with street(tmp_path, ("folder",)) as one:
         DEFECTS[defect](monkeypatch)
         with suppress(Violation, Flaky):
-            _live(one, Watched, settings(lives(max(EXAMPLES, 30), 20), phases=[Phase.generate], database=None))
+            _live(one, Watched, settings(lives(max(EXAMPLES, 200), 20), phases=[Phase.generate], database=None))
     assert any("while the gate was shut" in sentence for sentence in found), found
 
 
