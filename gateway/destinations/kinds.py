@@ -9,6 +9,7 @@ from gateway.destinations.net import Guard
 from gateway.destinations.port import DestinationError, Port, Rejected
 
 _VALUE_LIMIT = 2000  # characters; an address or a path is far shorter
+_LINES_LIMIT = 20_000  # a private key of RSA with 8192 bits has 6,400
 
 Values: TypeAlias = Mapping[str, str]
 
@@ -112,8 +113,9 @@ def _value(field: Field, value: str) -> str:
         if field.required:
             raise Rejected(f"{field.name}: {field.label} is missing")
         return field.initial
-    if len(value) > _VALUE_LIMIT * (10 if field.lines else 1):
-        raise Rejected(f"{field.name}: longer than {_VALUE_LIMIT} characters")
+    limit = _LINES_LIMIT if field.lines else _VALUE_LIMIT
+    if len(value) > limit:
+        raise Rejected(f"{field.name}: longer than {limit} characters")
     if any(ord(c) < 32 and not (field.lines and c in "\r\n\t") for c in value):
         raise Rejected(f"{field.name}: control characters are not allowed")
     if field.choices and value not in field.choices:

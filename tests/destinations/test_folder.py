@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from gateway.core.gate import Permit
 from gateway.destinations.folder import FolderDestination
+from gateway.destinations.folder_files import Draft
 from gateway.destinations.names import PART, temporary
 from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
 from tests.destinations.conftest import NOW
@@ -67,6 +69,25 @@ async def test_before_the_commit_only_a_hidden_name_exists(
     gate.look = lambda: names(folder)
     await sink.deliver(permit, parcel(DATA), gate)
     assert gate.seen == [[temporary(NAME, "s/d/1", PART)]]
+
+
+async def test_a_folder_that_hangs_while_it_is_tidied_holds_up_nobody(
+    sink: FolderDestination, permit: Permit, parcel: Make, gate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, discard = threading.Event(), Draft.discard
+
+    def hanging(self: Draft) -> None:
+        answers.wait()
+        discard(self)
+
+    monkeypatch.setattr(Draft, "discard", hanging)
+    monkeypatch.setattr("gateway.destinations.folder.TIDY_S", 0.01)
+    gate.error = LookupError("shut")
+    try:
+        with pytest.raises(LookupError):
+            await sink.deliver(permit, parcel(DATA), gate)
+    finally:
+        answers.set()
 
 
 async def test_a_gate_that_shuts_at_the_commit_leaves_nothing(

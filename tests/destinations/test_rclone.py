@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.core.gate import Permit
-from gateway.destinations import rclone_run
+from gateway.destinations import rclone_remote, rclone_run
 from gateway.destinations.kinds import Surroundings
 from gateway.destinations.names import PARTIAL, temporary
 from gateway.destinations.net import Guard
@@ -23,6 +23,7 @@ from gateway.destinations.rclone_remote import Files
 from gateway.destinations.rclone_run import Ran
 from gateway.destinations.rclone_words import refusal
 from gateway.destinations.registry import check
+from tests.conformance.peers import there
 from tests.destinations.conftest import NAME, NOW
 from tests.destinations.rclone_peers import Remotes, disk, webdav
 
@@ -94,6 +95,19 @@ async def test_a_document_arrives_whole_with_a_proof(
     assert (remotes.folder / at(NAME)).read_bytes() == DATA
     digest = hashlib.sha256(DATA).hexdigest()
     assert proof == Proof(f"disk:Scans/2024/{NAME}", digest, len(DATA), digest)
+
+
+async def test_a_remote_that_thinks_for_long_after_the_last_byte_is_waited_for(
+    sink: RcloneDestination, tmp_path: Path, permit: Permit, parcel: Make, gate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "bin" / "rclone"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\n{there("rclone")} "$@"\ncode=$?\n[ "$1" != rcat ] || sleep 1\nexit $code\n', "ascii")
+    slow.chmod(0o700)
+    monkeypatch.setattr(rclone_run, "_PATH", f"{slow.parent}:{rclone_run._PATH}")
+    monkeypatch.setattr(rclone_remote, "ANSWER_S", 0.01)
+    proof = await sink.deliver(permit, parcel(DATA), gate)
+    assert proof.byte_count == len(DATA)
 
 
 async def test_the_same_document_again_is_a_success_and_another_one_is_refused(

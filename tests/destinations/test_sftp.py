@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -278,6 +279,15 @@ LOCKED_KEYS = [
 ]
 
 
+def nested_key(depth: int) -> str:
+    """Return what looks like a key and is a SEQUENCE in a SEQUENCE in ... (X.690, 8.9)."""
+    inner = b""
+    for _ in range(depth):
+        inner = b"\x30\x82" + len(inner).to_bytes(2, "big") + inner
+    body = b64encode(inner).decode("ascii")
+    return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
+
+
 @pytest.mark.parametrize(
     ("config", "secrets", "words"),
     [
@@ -289,6 +299,7 @@ LOCKED_KEYS = [
         ({"host_key": "SHA256:short"}, {"password": "p"}, "^host_key: "),
         ({"host_key": "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"}, {"password": "p"}, "^host_key: "),
         ({}, {"private_key": "ssh-ed25519 AAAA me@here"}, "^private_key: this is not"),
+        ({}, {"private_key": nested_key(900)}, "^private_key: this is not"),
         *(({}, {"private_key": key}, "^private_key: .*passphrase") for key in LOCKED_KEYS),
     ],
 )
@@ -310,6 +321,11 @@ async def test_a_key_that_ssh_keygen_locked_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [OPENSSH_KEY, OPENSSH_KEY.replace("\n", "\r\n"), f"\n{OPENSSH_KEY.strip()}"])
 def test_a_private_key_is_taken_as_forms_send_it(text: str) -> None:
     build("sftp", CONFIG, {"private_key": text}, AROUND)
+
+
+def test_a_long_rsa_key_is_taken() -> None:
+    key = asyncssh.generate_private_key("ssh-rsa", key_size=4096).export_private_key().decode()
+    build("sftp", CONFIG, {"private_key": key}, AROUND)
 
 
 def test_secrets_are_marked_as_such_and_never_printed() -> None:

@@ -141,6 +141,7 @@ async def test_a_push_is_due_after_its_time_until_it_is_over(store: Store) -> No
     assert (held.notice.kind, held.attempts, held.channel) == (Kind.HELD, 0, channel)
     await store.notices.pushed(held)
     [again] = await store.notices.due(NOW.utc + timedelta(minutes=10))
+    assert await store.notices.due(NOW.utc - timedelta(days=1)) == (again,), "the clock was set back"
     assert again.attempts == 1
     await store.notices.remove_channel(channel.id, AUDIT)
     assert await store.notices.due(NOW.utc + timedelta(days=1)) == ()

@@ -112,6 +112,7 @@ async def test_a_lost_phone_is_replaced_by_a_sign_in_code(house: Any) -> None:
     grant = await house.call("POST", "/session/sign-in-code", {"code": house.codes[0].lower()})
     assert (grant["level"], grant["forwards_until"]) == ("LR", None)
     assert await denied(house, "GET", "/scans", None) == (403, "replace_authenticator")
+    assert (await house.call("GET", "/notices"))["items"], "what went on is told, and nothing of a scan shown"
     assert house.left() == 0
     old = house.secret
     house.secret = (await house.call("POST", "/two-factor/replacement", {"password": PASSWORD}))["secret"]
