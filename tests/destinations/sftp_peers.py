@@ -120,9 +120,11 @@ class Story:
 
 
 @asynccontextmanager
-async def in_process(folder: Path, *, host_key: asyncssh.SSHKey = HOST_KEY) -> AsyncIterator[tuple[Server, Story]]:
-    """Serve over SFTP in this process, with a password; faults are added to the story."""
-    served = _served(folder)
+async def in_process(
+    folder: Path, *, host_key: asyncssh.SSHKey = HOST_KEY, served: Path | None = None
+) -> AsyncIterator[tuple[Server, Story]]:
+    """Serve `served`, or else a new folder, over SFTP in this process, with a password; faults go to the story."""
+    served = served or _served(folder)
     story = Story(served)
     acceptor = await asyncssh.listen(
         "127.0.0.1",

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from simulator.sinks import webdav_sink
 from tests.walk.crash import template
 from tests.walk.crash.nursery import Nursery
 from tests.walk.crash.orders import Life
 from tests.walk.crash.run import Run
+from tests.walk.crash.sinks import Sinks, near
 from tests.walk.crash.tally import Tally
 from tests.walk.crash.template import Template
 
@@ -26,8 +26,10 @@ Birth = Callable[[], AbstractAsyncContextManager[Nursery]]
 
 
 @asynccontextmanager
-async def ground() -> AsyncIterator[Template]:
-    """Make the template and the server; below the server's folder is room for chains.
+async def ground(
+    sinks: Callable[[Path], AbstractAsyncContextManager[Sinks]] = near,
+) -> AsyncIterator[Template]:
+    """Make the template and the sinks; below the sinks' folder is room for chains.
 
     In memory where there is room: a kill does not lose what the kernel has, so that a disk would only be slower.
     """
@@ -35,8 +37,7 @@ async def ground() -> AsyncIterator[Template]:
     folder = Path(tempfile.mkdtemp(prefix="crash-", dir=_MEMORY if roomy else None))
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        dav = await stack.enter_async_context(webdav_sink(folder))
-        yield await template.make(folder / "template", dav)
+        yield await template.make(folder / "template", await stack.enter_async_context(sinks(folder)))
 
 
 async def run(

@@ -42,13 +42,13 @@ class Ahead:
         return Instant(real.utc + self.ahead, real.boot_s + self.ahead.total_seconds(), real.boot_id)
 
 
-def settings(folder: Path, sink_port: int) -> Settings:
+def settings(folder: Path, sink_ports: tuple[int, ...]) -> Settings:
     """Return the settings of the house in a folder."""
     return Settings(
         paths=Paths(state=folder / "state", runtime=folder / "run"),
         web=Web(socket=str(folder / "web.sock")),
         network=Network(find=False),
-        destinations=Destinations(roots=(folder / "archive",), allow=(f"127.0.0.1:{sink_port}",)),
+        destinations=Destinations(roots=(folder / "archive",), allow=tuple(f"127.0.0.1:{port}" for port in sink_ports)),
     )
 
 
@@ -85,7 +85,7 @@ class _Living:
 
     async def run(self) -> None:
         """Start, press, and stay until nothing is left to do."""
-        house = settings(Path(self._order.folder), self._order.sink_port)
+        house = settings(Path(self._order.folder), self._order.sink_ports)
         async with app.build(house, clock=self._clock, finders=[self._feeder]) as daemon:
             ready = asyncio.Event()
             serving = asyncio.ensure_future(daemon.run(ready=lambda _: ready.set()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.walk.crash.diary import Diary
 from tests.walk.crash.sheets import Partial, check_whole, sheets_in
-from tests.walk.crash.sinks import SINKS, SinkKind
+from tests.walk.crash.sinks import SinkKind, Sinks
 
 
 class Violation(Exception):
@@ -39,9 +39,9 @@ class Verdict:
             self.wrong.append(sentence)
 
 
-def after_a_kill(folder: Path) -> None:
+def after_a_kill(folder: Path, sinks: Sinks) -> None:
     """Look at what is visible right now; Violation."""
-    for sink in SINKS.values():
+    for sink in sinks.kinds.values():
         for document in sink.visible(folder):
             try:
                 check_whole(document.read_bytes(), document.name)
@@ -49,14 +49,14 @@ def after_a_kill(folder: Path) -> None:
                 raise Violation(f"{sink.label}: {error}") from None
 
 
-def at_the_end(folder: Path, diary: Diary) -> Verdict:
+def at_the_end(folder: Path, sinks: Sinks, diary: Diary) -> Verdict:
     """Judge a chain; Violation with everything that is wrong."""
     verdict = Verdict()
     ledger = _ledger(folder / "state" / "gateway.sqlite3", verdict)
     _judge_deliveries(ledger, verdict)
     for destination, kind in ledger.kinds.items():
         names = {name for (_, to), (_, name) in ledger.deliveries.items() if to == destination}
-        _judge_sink(folder, SINKS[kind], names, diary, verdict)
+        _judge_sink(folder, sinks.kinds[kind], names, diary, verdict)
     _judge_spool(folder / "state" / "spool", ledger, verdict)
     _judge_log(folder / "log", verdict)
     if verdict.wrong:

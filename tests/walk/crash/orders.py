@@ -35,7 +35,7 @@ class Order:
     life: Life
     folder: str
     token: str
-    sink_port: int
+    sink_ports: tuple[int, ...]
     defect: str = ""
     disk_log: str = ""
 
@@ -47,7 +47,7 @@ class Order:
     def decode(cls, line: str) -> "Order":
         """Read a line."""
         values = json.loads(line)
-        return cls(**(values | {"life": _life(values["life"])}))
+        return cls(**(values | {"life": _life(values["life"]), "sink_ports": tuple(values["sink_ports"])}))
 
 
 def _life(values: dict[str, Any]) -> Life:

@@ -52,7 +52,7 @@ class Run:
                 life=replace(life, kill_after_s=life.kill_after_s and life.kill_after_s * self.stretch),
                 folder=str(folder),
                 token=self.template.token,
-                sink_port=self.template.sink_port,
+                sink_ports=self.template.sinks.ports,
                 defect=self.defect,
                 disk_log=str(log) if disk is not None else "",
             )
@@ -62,9 +62,9 @@ class Run:
                 disk.cut(log, random.Random(f"power {seed} {number}"), life.power_cut)
                 self.tally.power_cuts += 1
                 disk = Disk.of([folder / name for name in DURABLE])
-            oracle.after_a_kill(folder)
+            oracle.after_a_kill(folder, self.template.sinks)
         diary = Diary.read(folder / "diary")
-        verdict = oracle.at_the_end(folder, diary)
+        verdict = oracle.at_the_end(folder, self.template.sinks, diary)
         self.tally.read(diary)
         self.tally.scans += verdict.scans
         self.tally.documents += verdict.documents

@@ -8,9 +8,12 @@ import pytest
 from tests.walk.crash import campaign
 from tests.walk.crash.nursery import zygote
 from tests.walk.crash.run import ChainFailed, Run
+from tests.walk.crash.sinks import far
 from tests.walk.crash.tally import Tally
 
 KILLS = int(os.environ.get("CRASH_KILLS", "2000"))
+FAR_KILLS = KILLS // 10  # a third of a second each
+STRETCH = 3.0
 COMPLETE_KILLS = 1000  # with so many, every instant was dealt several times
 
 
@@ -23,6 +26,16 @@ async def test_every_acknowledged_page_arrives_once_whenever_it_is_killed(
         await campaign.run(lambda nursery: Run(nursery, template, seen), zygote, lambda t: t.killed >= KILLS)
     assert seen.killed >= KILLS
     assert KILLS < COMPLETE_KILLS or not seen.missed()
+
+
+@pytest.mark.timeout(1800)  # a third of a second each: every life signs in to two servers
+async def test_every_acknowledged_page_arrives_once_in_sinks_far_away(tally: Callable[[str], Tally]) -> None:
+    seen = tally("kill -9, SFTP and S3")
+    async with campaign.ground(far) as template:
+        await campaign.run(
+            lambda nursery: Run(nursery, template, seen, stretch=STRETCH), zygote, lambda t: t.killed >= FAR_KILLS
+        )
+    assert seen.killed >= FAR_KILLS
 
 
 @pytest.mark.timeout(600)  # some chains each

@@ -123,7 +123,7 @@ async def test_the_log_of_a_life_has_every_call_that_changed_its_folders(
     async with birth() as nursery:
         for life in (Life(batches), Life(drains=True, ahead_s=700)):
             await nursery.live(
-                Order(life, str(house), template.token, template.sink_port, disk_log=str(house / "disk"))
+                Order(life, str(house), template.token, template.sinks.ports, disk_log=str(house / "disk"))
             )
     assert disk.differences(house / "disk") == []
 

@@ -49,7 +49,7 @@ def _warm() -> None:
 
 
 async def _start(folder: Path) -> None:
-    async with app.build(settings(folder, 1), finders=[]) as daemon:
+    async with app.build(settings(folder, ()), finders=[]) as daemon:
         ready = asyncio.Event()
         serving = asyncio.ensure_future(daemon.run(ready=lambda _: ready.set()))
         await ready.wait()
