@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     clock.add_parser("trust", help="believe the clock from now on, after it was set right")
     audit = commands.add_parser("audit", help="the security log").add_subparsers(dest="action", required=True)
-    audit.add_parser("verify", help="check that no line was changed or removed")
+    audit.add_parser("verify", help="check that no line was changed, or removed from within")
     commands.add_parser("trust", help="show the address of the pages, and the fingerprint that phones are to compare")
     rescue = commands.add_parser("rescue", help="print an account's age identities; reads its rescue key from stdin")
     rescue.add_argument("name", metavar="EMAIL")

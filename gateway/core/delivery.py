@@ -8,6 +8,8 @@ from gateway.core.model import Delivery, DeliveryId, DeliveryState, DestinationI
 
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 3600.0
+REMOVED = "The destination was removed."  # why a delivery was given up that nobody gave up
+CANNOT_SAY = "The destination cannot say whether it has the document."  # why an uncertain one is left to its owner
 
 
 class Event(StrEnum):

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """What a notice is about; the words for each are in `work/notices.py`."""
 
     HELD = "held"
+    TWO_FACTOR_OFF = "two_factor_off"
+    NOT_ACTIVE = "not_active"
     UNROUTED = "unrouted"
     OPEN_THE_PAGE_ONCE = "open_the_page_once"
     INCOMPLETE = "incomplete"
@@ -69,16 +71,19 @@ def first_push(kind: Kind, begun_at: datetime) -> datetime:
 
 
 def of_delivery(delivery: Delivery, destination: str, *, held: bool) -> Cause | None:
-    """Return what there is to tell of a delivery, whose destination is called so; `held`: it waits for the gate."""
+    """Return what there is to tell of a delivery, whose destination is called so; `held`: it waits for the gate.
+
+    What failed before and waits for the gate now keeps its cause: a shut gate mends no destination.
+    """
     state, tries = delivery.state, delivery.attempts
     if state is DeliveryState.QUARANTINED:
         return Cause(f"delivery:{delivery.id}", Kind.DAMAGED, delivery.name)
     if state is DeliveryState.UNCERTAIN:
         detail = f"{delivery.name} to {destination}"
         return Cause(f"delivery:{delivery.id}", Kind.UNCERTAIN, detail, begins=held or tries >= TROUBLE_ATTEMPTS)
-    failing = state is DeliveryState.WAITING and tries > 0 and bool(delivery.reason) and not held
+    failed = state is DeliveryState.WAITING and tries > 0 and bool(delivery.reason)
     again = state in (DeliveryState.SENDING, DeliveryState.COMMITTING) and tries > 1
-    if state is not DeliveryState.FAILED and not failing and not again:
+    if state is not DeliveryState.FAILED and not failed and not again:
         return None
-    begins = state is DeliveryState.FAILED or (failing and tries >= TROUBLE_ATTEMPTS)
+    begins = state is DeliveryState.FAILED or (failed and not held and tries >= TROUBLE_ATTEMPTS)
     return Cause(f"destination:{delivery.destination}", Kind.DESTINATION, destination, begins)

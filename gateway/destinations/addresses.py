@@ -8,7 +8,24 @@ from typing import TypeAlias
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+# What stands for an IPv4 address, and how many bits lie to the right of that.
+_WRAPPINGS: tuple[tuple[IPv6Network, int], ...] = (
+    (IPv6Network("::ffff:0:0/96"), 0),  # mapped, RFC 4291 (2.5.5.2)
+    (IPv6Network("::ffff:0:0:0/96"), 0),  # translated, RFC 2765 (2.1)
+    (IPv6Network("64:ff9b::/96"), 0),  # NAT64, RFC 6052 (2.1)
+    (IPv6Network("2002::/16"), 80),  # 6to4, RFC 3056 (2)
+    (IPv6Network("::/96"), 0),  # compatible, RFC 4291 (2.5.5.1)
+)
+_OF_THEIR_OWN = frozenset({IPv6Address("::"), IPv6Address("::1")})  # look compatible, and are not
+# IANA gives out no other addresses to machines; what Python knows of the rest differs from version to version.
+_UNICAST = IPv6Network("2000::/3")
+_NOBODYS: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, RFC 6890
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4 once, RFC 7526
+    IPv6Network("2001::/23"),  # protocol assignments, Teredo among them
+    IPv6Network("2001:db8::/32"),  # documentation, RFC 3849
+    IPv6Network("3fff::/20"),  # likewise, RFC 9637
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,9 @@ class AllowList:
 def is_public(address: Address) -> bool:
     """Tell whether an address belongs to the public internet and to one machine there."""
     inner = embedded(address)
-    if isinstance(inner, IPv6Address) and inner.is_site_local:
+    if isinstance(inner, IPv6Address) and inner not in _UNICAST:
+        return False
+    if any(inner in network for network in _NOBODYS):
         return False
     return inner.is_global and not inner.is_multicast and not inner.is_unspecified
 
@@ -66,14 +85,14 @@ def is_own(address: Address) -> bool:
 
 
 def embedded(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for (mapped, NAT64), without scope, else the address."""
+    """Return the IPv4 address that an IPv6 address stands for, else the address itself, without scope."""
     if isinstance(address, IPv4Address):
         return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return IPv6Address(int(address))
+    plain = IPv6Address(int(address))
+    for network, right_bits in _WRAPPINGS:
+        if plain in network and plain not in _OF_THEIR_OWN:
+            return IPv4Address(int(plain) >> right_bits & 0xFFFFFFFF)
+    return plain
 
 
 def _entry(entry: str) -> tuple[str, int] | Network:

@@ -13,6 +13,7 @@ from gateway.destinations.propfind import REQUEST, BadReply, Resource, parse
 from gateway.destinations.upload import Upload
 
 _READ_BYTES = 256 * 1024
+_SLOWEST = 10_000  # bytes a second, when a file is read back; nobody uploads a scan over such a line
 _SENTENCES = SENTENCES | {
     404: (True, "the folder does not exist on the server"),
     405: (True, "the address is no WebDAV folder"),
@@ -68,8 +69,8 @@ class Dav(Http):
 
     async def move(self, source: URL, target: URL) -> int:
         """Rename without overwriting; return the status. Connection errors come out as aiohttp raises them."""
-        headers = self._headers | {"Destination": str(target), "Overwrite": "F"}
-        async with self.session.request("MOVE", source, headers=headers, allow_redirects=False) as reply:
+        headers = {"Destination": str(target), "Overwrite": "F"}
+        async with self.asked("MOVE", source, headers=headers) as reply:
             if reply.status not in _MOVE_REPLIES:
                 raise self.refusal(reply)
             return reply.status
@@ -83,7 +84,7 @@ class Dav(Http):
     async def sha256(self, url: URL, byte_count: int) -> str | None:
         """Read a file and hash it; None if it is not exactly that long."""
         digest, left = hashlib.sha256(), byte_count
-        async with self.ask("GET", url) as reply:
+        async with self.ask("GET", url, more_s=byte_count / _SLOWEST) as reply:
             if reply.status != HTTPStatus.OK:
                 raise self.refusal(reply)
             async for chunk in reply.content.iter_chunked(_READ_BYTES):

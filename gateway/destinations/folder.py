@@ -15,7 +15,7 @@ from gateway.core.gate import Permit
 from gateway.destinations.folder_files import Draft, Folder
 from gateway.destinations.kinds import Field, Kind, Surroundings, Values
 from gateway.destinations.names import plain
-from gateway.destinations.port import Commit, Parcel, Proof, Rejected, Trace
+from gateway.destinations.port import Commit, DestinationError, Parcel, Proof, Rejected, Trace
 from gateway.destinations.upload import sha256_of
 
 TIDY_S = 5.0  # a disk that takes longer to remove a name hangs
@@ -59,6 +59,8 @@ class FolderDestination:
         async with _thread() as run:
             size = await run(self._folder.size_of, parcel.name)
             if size is not None:
+                with suppress(DestinationError):  # it stays with whatever made it stay so far
+                    await run(self._folder.remove_temporary, parcel)
                 return await self._found(run, parcel, size)
             draft = Draft(self._folder, parcel)
             try:
@@ -75,13 +77,22 @@ class FolderDestination:
                         await run(draft.discard)
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
-        """Compare what lies under the final name with the document; the temporary file goes either way."""
+        """Compare what lies under the final name with the document; where nothing does, the temporary name tells.
+
+        A consumer of the folder may have taken the document. The temporary name was durable before the commit, and
+        publishing removed it: only while it is there was nothing published, and nothing but a Proof lets it go.
+        """
         plain(parcel.name)
         async with _thread() as run:
-            await run(self._folder.remove_temporary, parcel)
-            if await run(self._folder.size_of, parcel.name) != parcel.byte_count:
+            size = await run(self._folder.size_of, parcel.name)
+            proof = await self._same(run, parcel) if size == parcel.byte_count else None
+            if proof is not None:
+                await run(self._folder.remove_temporary, parcel)
+                return proof
+            # Looked for once more: it may have been taken while we were about to read it.
+            if await run(self._folder.size_of, parcel.name) is not None:
                 return Trace.ABSENT
-            return await self._same(run, parcel) or Trace.ABSENT
+            return Trace.ABSENT if await run(self._folder.has_temporary, parcel) else Trace.UNKNOWABLE
 
     async def _found(self, run: _Run, parcel: Parcel, size: int) -> Proof:
         proof = await self._same(run, parcel) if size == parcel.byte_count else None

@@ -99,6 +99,12 @@ class Folder:
         """Remove what an earlier attempt at this parcel left behind."""
         with self.opened() as fd, suppress(FileNotFoundError):
             os.unlink(temporary(parcel.name, parcel.key, PART), dir_fd=fd)
+            _synced(fd)
+
+    def has_temporary(self, parcel: Parcel) -> bool:
+        """Tell whether an earlier attempt's temporary file is there: then that attempt published nothing."""
+        with self.opened() as fd:
+            return _size(temporary(parcel.name, parcel.key, PART), fd) is not None
 
 
 class Draft:
@@ -136,11 +142,12 @@ class Draft:
                 left = left[os.write(self._fd, left) :]
 
     def finish(self) -> None:
-        """Check the length and bring the file to the disk."""
+        """Check the length and bring the file to the disk, and its name: `reconcile` goes by that."""
         if self._written != self._parcel.byte_count:
             raise Unavailable("the document ended earlier than announced; nothing was delivered")
         with _explaining():
             os.fsync(self._fd)
+            _synced(self._dir_fd)
 
     def publish(self) -> Proof:
         """Give the file its final name without overwriting; ReplyLost once it may be visible and something fails."""
@@ -153,7 +160,19 @@ class Draft:
             os.fsync(self._dir_fd)
         except OSError as error:
             raise ReplyLost(f"the folder did not confirm the document: {error.strerror}") from error
+        finally:
+            self._forget()
         return proof
+
+    def _forget(self) -> None:
+        """Let the temporary name go, not before the final one is durable: without both nobody knows what became of it.
+
+        Killed before this, we leave both names. If a consumer takes the final one before the next start, too,
+        `reconcile` takes the document for unpublished: no call both moves a name and refuses a taken one everywhere.
+        """
+        with suppress(OSError):  # the document is there; a second name for it harms nobody
+            os.unlink(self._temporary, dir_fd=self._dir_fd)
+            os.fsync(self._dir_fd)
 
     def discard(self) -> None:
         """Remove the temporary file if it is still there and close everything; never raises OSError."""
@@ -175,7 +194,7 @@ class Draft:
 
 
 def _linked(source: str, target: str, dir_fd: int) -> bool:
-    """Move without overwriting; False if the target exists. Where links are unknown: look, then rename."""
+    """Give a second name without overwriting; False if it is taken. Where links are unknown: look, then rename."""
     try:
         os.link(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
     except FileExistsError:
@@ -186,9 +205,6 @@ def _linked(source: str, target: str, dir_fd: int) -> bool:
         if _size(target, dir_fd) is not None:
             return False
         os.rename(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    else:
-        with suppress(OSError):  # the document is there; a second name for it harms nobody
-            os.unlink(source, dir_fd=dir_fd)
     return True
 
 

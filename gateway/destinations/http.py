@@ -12,7 +12,7 @@ from yarl import URL
 
 from gateway.destinations.net import Guard
 from gateway.destinations.port import DestinationError, Rejected, Unavailable
-from gateway.destinations.upload import STALL_S, Upload
+from gateway.destinations.upload import ANSWER_S, STALL_S, Upload
 
 BODY_LIMIT_BYTES = 1024 * 1024  # of an answer that is read as a whole: all of them are a few kilobytes
 _DIGITS = 9  # of Retry-After in seconds
@@ -60,15 +60,37 @@ class Http:
         *,
         data: bytes | Upload | None = None,
         headers: Mapping[str, str] | None = None,
+        more_s: float = 0.0,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request and give its answer; DestinationError if there is none."""
+        """Send a request and give its answer, which is read within the block; DestinationError if there is none.
+
+        `more_s`: how much longer than others this answer may take as a whole, in seconds.
+        """
         try:
-            async with self.session.request(
-                method, url, data=data, headers=self._headers | dict(headers or {}), allow_redirects=False
-            ) as reply:
+            async with self.asked(method, url, data=data, headers=headers, more_s=more_s) as reply:
                 yield reply
         except (aiohttp.ClientError, OSError) as error:
             raise explained(error) from error
+
+    @asynccontextmanager
+    async def asked(
+        self,
+        method: str,
+        url: URL,
+        *,
+        data: bytes | Upload | None = None,
+        headers: Mapping[str, str] | None = None,
+        more_s: float = 0.0,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Do the same, and let out what the connection raises as it is; TimeoutError if the answer takes too long."""
+        limit_s = None if isinstance(data, Upload) else ANSWER_S + more_s  # an upload has its own, see `send`
+        async with (
+            asyncio.timeout(limit_s),
+            self.session.request(
+                method, url, data=data, headers=self._headers | dict(headers or {}), allow_redirects=False
+            ) as reply,
+        ):
+            yield reply
 
     @asynccontextmanager
     async def send(
@@ -87,7 +109,8 @@ class Http:
             upload.drop()
             raise
         except TimeoutError:
-            raise Unavailable("the server stopped taking the upload") from None
+            late = "the server does not answer in time" if upload.sent else "the server stopped taking the upload"
+            raise Unavailable(late) from None
         except Unavailable:
             if upload.failure is not None:
                 raise upload.failure from None

@@ -6,10 +6,12 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage, MIMEPart
+from email.message import MIMEPart
+from email.parser import BytesHeaderParser
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from gateway.destinations.header_text import encoded_words, is_plain, one_line, parameter
 from gateway.destinations.names import plain
 from gateway.destinations.port import Parcel, Rejected
 
@@ -17,6 +19,8 @@ _LINE_BYTES = 57  # of a document: 76 characters of base64, the longest line tha
 _LOCAL_CHARACTERS = 64  # RFC 5321, 4.5.3.1.1
 _ADDRESS_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
 _SUBJECT_CHARACTERS = 250  # a title has 128, a file name 255 bytes
+_LINE_CHARACTERS = 78  # RFC 5322, 2.1.1
+_FOLD = "\r\n "  # RFC 5322, 2.2.3
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>{_LABEL}(?:\.{_LABEL})*)")
@@ -64,29 +68,33 @@ def address(value: str) -> str:
 
 
 def with_document(parcel: Parcel, envelope: Envelope) -> Letter:
-    """Return the message that carries a parcel; the same bytes for every attempt."""
+    """Return the message that carries a parcel; the same bytes for every attempt. Rejected."""
     name = plain(parcel.name)
-    title = parcel.filing.title or name
-    message = _begun(envelope, title, parcel.key, parcel.created_at)
+    title = one_line(parcel.filing.title or name)
     when = parcel.created_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    text, document = MIMEPart(SMTP), MIMEPart(SMTP)
-    text.set_content(f"{_one_line(title)}\n\nScanned {when}, attached as {name}\n", cte="quoted-printable")
-    kind, _, subtype = parcel.media_type.partition("/")
-    document.set_content(b"", kind, subtype, cte="base64", disposition="attachment", filename=name)
     boundary = f"=_{_digest(parcel.key)}"  # "=_" occurs neither in base64 nor in quoted-printable
+    headers = _headers(envelope, title, parcel.key, parcel.created_at)
+    message = _head(headers | {"Content-Type": f'multipart/mixed; boundary="{boundary}"'})
+    text = _text(f"{title}\n\nScanned {when}, attached as {one_line(name)}\n")
+    document = _head(
+        {
+            "Content-Type": parcel.media_type,
+            "Content-Transfer-Encoding": "base64",
+            "Content-Disposition": f";{_FOLD}".join(["attachment", *parameter("filename", name)]),
+        }
+    )
     between = f"\r\n--{boundary}\r\n".encode("ascii")
-    of_both = f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n'.encode("ascii")
-    head = _headers(message) + of_both + between + text.as_bytes() + between + document.as_bytes()
-    return Letter(message["Message-ID"], head, f"--{boundary}--\r\n".encode("ascii"), parcel.byte_count)
+    head = message + between + text + between + document + b"\r\n"
+    return Letter(headers["Message-ID"], head, f"--{boundary}--\r\n".encode("ascii"), parcel.byte_count)
 
 
 def of_text(envelope: Envelope, title: str, text: str, key: str, at: datetime, *, urgent: bool) -> Letter:
-    """Return a message that is a text and nothing else."""
-    message = _begun(envelope, title, key, at)
+    """Return a message that is a text and nothing else; Rejected."""
+    headers = _headers(envelope, one_line(title), key, at)
     if urgent:
-        message["Importance"] = "high"  # RFC 2156, 5.3.6
-    message.set_content("".join(f"{_one_line(line)}\n" for line in text.splitlines()), cte="quoted-printable")
-    return Letter(message["Message-ID"], message.as_bytes())
+        headers["Importance"] = "high"  # RFC 2156, 5.3.6
+    body = _text("".join(f"{one_line(line)}\n" for line in text.splitlines()))
+    return Letter(headers["Message-ID"], _head(headers) + body)
 
 
 def encoded_bytes(byte_count: int) -> int:
@@ -94,25 +102,39 @@ def encoded_bytes(byte_count: int) -> int:
     return -(-byte_count // 3) * 4 + -(-byte_count // _LINE_BYTES) * 2
 
 
-def _begun(envelope: Envelope, title: str, key: str, at: datetime) -> EmailMessage:
-    message = EmailMessage(SMTP)
-    message["From"] = envelope.sender
-    message["To"] = envelope.recipient
-    message["Subject"] = _one_line(title)[:_SUBJECT_CHARACTERS]
-    message["Date"] = format_datetime(at.astimezone(UTC))
-    message["Message-ID"] = f"<{_digest(key)}@{envelope.sender.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: nobody's vacation notice answers it
-    message["MIME-Version"] = "1.0"
-    return message
+def _headers(envelope: Envelope, title: str, key: str, at: datetime) -> dict[str, str]:
+    return {
+        "From": envelope.sender,
+        "To": envelope.recipient,
+        "Subject": _subject(title[:_SUBJECT_CHARACTERS]),
+        "Date": format_datetime(at.astimezone(UTC)),
+        "Message-ID": f"<{_digest(key)}@{envelope.sender.rpartition('@')[2]}>",
+        "Auto-Submitted": "auto-generated",  # RFC 3834, section 5: nobody's vacation notice answers it
+        "MIME-Version": "1.0",
+    }
 
 
-def _headers(message: EmailMessage) -> bytes:
-    return message.as_bytes().removesuffix(SMTP.linesep.encode("ascii"))
+def _subject(title: str) -> str:
+    fits = len(f"Subject: {title}") <= _LINE_CHARACTERS
+    return title if fits and is_plain(title) else _FOLD.join(encoded_words(title))
 
 
-def _one_line(text: str) -> str:
-    """A title cannot begin a header of its own, nor break one by half a surrogate pair."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def _head(headers: dict[str, str]) -> bytes:
+    """Write headers, each as it is: email.message would decode what looks like an encoded word, line breaks included.
+
+    Rejected if a reader would find others in it.
+    """
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    read = BytesHeaderParser().parsebytes(lines.encode("ascii", "replace"))
+    if not lines.isascii() or read.keys() != list(headers) or read.get_payload():
+        raise Rejected("title and name cannot be written into the head of an e-mail; nothing was sent")
+    return lines.encode("ascii")
+
+
+def _text(text: str) -> bytes:
+    part = MIMEPart(SMTP)
+    part.set_content(text, cte="quoted-printable")
+    return part.as_bytes()
 
 
 def _digest(key: str) -> str:

@@ -2,7 +2,8 @@
 
 "Accepted" is not "filed": the answer to an upload is only a task's id. A document counts as delivered when the server
 shows an original with our checksum and size. Versions from 3.0 on file a second copy of a document that they have, so
-the server is asked for ours before each upload, and ABSENT is said only if no task of our file name can have taken it.
+the server is asked for ours before each upload, and ABSENT is never said of them: what a proxy gave up on may be filed
+minutes later, and nobody sees it until then.
 """
 
 import asyncio
@@ -84,7 +85,11 @@ class PaperlessDestination:
             return await self._outcome(api, ours, await _finished(api, task_id))
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
-        """Look for the document, then for tasks of its name; Unavailable while one is under way."""
+        """Look for the document, then for tasks of its name; Unavailable while one is under way.
+
+        A parcel does not tell when it was sent, so a trace that is missing may still come. A server that would file a
+        second copy then leaves that to the owner; one that refuses it has lost nothing by another upload.
+        """
         ours = await _fingerprint(parcel)
         async with self._api() as api:
             # Tasks first: one that ends in between is then seen by what it filed.
@@ -96,7 +101,7 @@ class PaperlessDestination:
             # Taken apart at barcodes, or changed by a script before it was filed: sending again would double it.
             if any(task.state is State.DONE for task in tasks):
                 return Trace.UNKNOWABLE
-            return Trace.ABSENT
+            return Trace.ABSENT if api.refuses_copies else Trace.UNKNOWABLE
 
     async def _filed(self, api: Paperless, ours: _Ours) -> Proof | None:
         """Return the proof if the server has our document."""

@@ -21,6 +21,7 @@ from gateway.destinations.port import Commit, DestinationError, Parcel, Rejected
 from gateway.destinations.upload import Upload
 
 NEWEST = 10  # the newest API version that is known here
+_COPIES = 10  # the API version of 3.0, which files a second copy of a document that it has
 _PAGE = 50  # tasks; one that failed carries a trace of some kilobytes
 _PAGES = 20  # of tasks: a thousand consumptions since ours
 _TWINS = 5  # documents of one checksum that are looked at
@@ -33,7 +34,6 @@ _SENTENCES = SENTENCES | {
     406: (True, "this version of paperless-ngx is not supported"),
 }
 
-# A proxy's word about an upload: the server behind it may have taken the document.
 # Answers to a whole upload that leave open whether it was taken: it may be in the queue, and 3.x takes it twice.
 _UNDECIDED = frozenset({408, 429, *range(500, 600)})
 
@@ -47,6 +47,11 @@ class Paperless(Http):
         super().__init__(guard, base, headers, _SENTENCES)
         self._base = base
         self.api_version = 0
+
+    @property
+    def refuses_copies(self) -> bool:
+        """Tell whether the server is known to refuse a document that it has, as 2.x does by its checksum."""
+        return 0 < self.api_version < _COPIES
 
     async def expect_tasks(self) -> None:
         """Ask for a task that does not exist: tells whether the token is good and what becomes of uploads is shown."""

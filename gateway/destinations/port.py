@@ -83,8 +83,15 @@ class Port(Protocol):
     async def deliver(self, permit: Permit, parcel: Parcel, commit: Commit) -> Proof:
         """Write under a temporary name, `await commit()`, then make it visible; raise DestinationError.
 
-        Cancelled or failed before the commit, it leaves no complete document and tidies what it wrote.
+        Cancelled or failed before the commit, it leaves no complete document and tidies what it wrote; what an earlier
+        attempt left goes, too. Where publishing is a rename, ReplyLost leaves the temporary name as it is.
         """
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
-        """Find out whether an earlier commit of this parcel took effect."""
+        """Find out whether an earlier commit of this parcel took effect.
+
+        Where publishing is a rename, the temporary name tells, also of a document that somebody took away since: it
+        was there before the commit, and publishing made it vanish. Final name there: Proof, or ABSENT if that is
+        another document; only the temporary name there: ABSENT; neither: UNKNOWABLE. The temporary file therefore
+        stays until the document is found, or sent again: whoever died after its removal would take it for published.
+        """

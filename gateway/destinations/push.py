@@ -2,7 +2,6 @@
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Protocol
 
 from yarl import URL
 
+from gateway.destinations.header_text import encoded_words, is_plain, one_line
 from gateway.destinations.http import SENTENCES, Http, Sentences
 from gateway.destinations.kinds import Field, Surroundings, Values, check_url, values_of
 from gateway.destinations.letter import Envelope, of_text
@@ -134,9 +134,9 @@ async def _post(guard: Guard, url: URL, body: bytes, headers: Mapping[str, str],
 
 
 def _header(text: str) -> str:
-    """A value as ntfy reads it: plain ASCII as it is, anything else as one word of RFC 2047."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    return line if line.isascii() and "=?" not in line else f"=?UTF-8?B?{b64encode(line.encode()).decode('ascii')}?="
+    """A value as ntfy reads it: plain ASCII as it is, anything else as words of RFC 2047."""
+    line = one_line(text)
+    return line if is_plain(line) else " ".join(encoded_words(line))
 
 
 def _mail(values: Values, around: Surroundings) -> MailPusher:

@@ -73,6 +73,7 @@ class RcloneDestination:
         kept = await self._files.hash_kept(self._remote)
         found = await self._files.stat(final, kept)
         if found is not None:
+            await self._tidy(draft)
             return await self._same_or_rejected(parcel, found)
         digests = Digests(kept)
         try:
@@ -85,11 +86,19 @@ class RcloneDestination:
         return await self._publish(parcel, kept, digests)
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
-        """Read back what lies under the final name; the temporary file goes either way. Unavailable without answer."""
-        await self._files.delete(self._draft(parcel))
+        """Read back what lies under the final name; Unavailable without an answer.
+
+        Where nothing does, the temporary name tells: moveto makes it vanish, and somebody may have taken the document
+        since. Asked for last, so that a move which takes effect between the questions is not called absent.
+        """
+        draft = self._draft(parcel)
         kept = await self._files.hash_kept(self._remote)
         found = await self._files.stat(self._remote.path(plain(parcel.name)), kept)
-        proof = await self._same(parcel, found) if found is not None else None
+        if found is None:
+            return Trace.UNKNOWABLE if await self._files.stat(draft, "") is None else Trace.ABSENT
+        proof = await self._same(parcel, found)
+        if proof is not None:
+            await self._tidy(draft)
         return proof or Trace.ABSENT
 
     async def _expect_whole(self, draft: str, parcel: Parcel, kept: str, digests: Digests) -> None:
@@ -147,7 +156,7 @@ class RcloneDestination:
         await self._tidying.run(self._discard(draft))
 
     async def _discard(self, draft: str) -> None:
-        # What stays nevertheless is overwritten by the next attempt or deleted by `reconcile`.
+        # What stays nevertheless is overwritten by the next attempt, or deleted once the document is found.
         try:
             async with asyncio.timeout(TIDY_S):
                 await self._files.delete(draft)

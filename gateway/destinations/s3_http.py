@@ -44,18 +44,20 @@ class Transport:
 
     async def send(self, request: Any) -> Any:
         """Send one signed request; aiohttp.ClientError, OSError, Unavailable, and Rejected by the guard."""
+        part = None
         try:
-            async with asyncio.timeout(None) as stalled:
+            async with asyncio.timeout(ANSWER_S) as stalled:
+                part = _Part(request.body, stalled) if request.body else None
                 reply = await self._session.request(
                     request.method,
                     URL(request.url, encoded=True),
-                    data=_Part(request.body, stalled) if request.body else None,
+                    data=part,
                     headers=_headers(request.headers),
                     skip_auto_headers=(aiohttp.hdrs.CONTENT_TYPE,),
                     allow_redirects=False,
                 )
         except TimeoutError:
-            if stalled.expired():
+            if stalled.expired() and part is not None and not part.sent:
                 raise Unavailable("the store stopped taking the upload") from None
             raise
         return await _as_library(reply, streamed=request.stream_output)
@@ -67,19 +69,24 @@ def transport(guard: Guard, origin: URL) -> Callable[..., Transport]:
 
 
 class _Part(aiohttp.Payload):
-    """A body whose every piece puts the stall off; aiohttp starts over with it where it repeats a request."""
+    """A body whose every piece puts the stall off, the last one the wait for the head of the answer.
+
+    aiohttp starts over with it where it repeats a request.
+    """
 
     def __init__(self, value: Any, stalled: asyncio.Timeout) -> None:
         data: bytes = value if isinstance(value, bytes) else value.read()
         super().__init__(data, content_type="application/octet-stream")
         self._data, self._size, self._stalled = data, len(data), stalled
+        self.sent = False
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send it all; called by aiohttp."""
         for at in range(0, len(self._data), _PIECE_BYTES):
-            self._stalled.reschedule(asyncio.get_running_loop().time() + STALL_S)
+            self._put_off(STALL_S)
             await writer.write(self._data[at : at + _PIECE_BYTES])
-        self._stalled.reschedule(None)
+        self.sent = True
+        self._put_off(ANSWER_S)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Send it all: it is as long as it says."""
@@ -88,6 +95,9 @@ class _Part(aiohttp.Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Refuse: a part of a document is no text."""
         raise TypeError("a part of a document is no text")
+
+    def _put_off(self, seconds: float) -> None:
+        self._stalled.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 class _Read:

@@ -64,30 +64,39 @@ class SftpDestination:
         async with opened(self._guard, self._login) as link:
             found = await link.stat(final)
             if found is not None:
+                await self._tidy(link, draft)
                 return await self._same_or_rejected(link, parcel, found)
             await self._expect_folder(link)
             try:
                 await link.discard(draft)
                 sha256 = await self._write(link, draft, parcel)
                 await commit()
-                taken = not await link.publish(draft, final)
-            except ReplyLost:
-                raise
             except BaseException:
                 await self._tidy(link, draft)
                 raise
-            if taken:
-                return await self._settle(link, parcel)
-            return await self._proved(link, parcel, sha256)
+            return await self._publish(link, parcel, sha256)
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
-        """Read back what lies under the final name; the temporary file goes either way. Unavailable without answer."""
+        """Read back what lies under the final name; Unavailable without an answer.
+
+        Where nothing does, the temporary name tells: the rename makes it vanish, and somebody may have taken the
+        document since. Asked for last, so that a rename which takes effect between the questions is not called absent.
+        """
         final = self._path(plain(parcel.name))
         async with opened(self._guard, self._login) as link:
-            await link.discard(self._draft(parcel))
             found = await link.stat(final)
-            proof = await self._same(link, parcel, found) if found is not None else None
+            if found is None:
+                return await self._trace(link, parcel)
+            proof = await self._same(link, parcel, found)
+            if proof is not None:
+                await self._tidy(link, self._draft(parcel))
             return proof or Trace.ABSENT
+
+    async def _trace(self, link: Link, parcel: Parcel) -> Trace:
+        if await link.stat(self._draft(parcel)) is not None:
+            return Trace.ABSENT
+        await self._expect_folder(link)
+        return Trace.UNKNOWABLE
 
     async def _expect_folder(self, link: Link) -> None:
         found = await link.stat(str(self._folder), follow=True)
@@ -106,6 +115,17 @@ class SftpDestination:
         if found is None or found.byte_count != parcel.byte_count:
             raise Unavailable("the server did not keep the whole upload; nothing was delivered")
         return sha256
+
+    async def _publish(self, link: Link, parcel: Parcel, sha256: str) -> Proof:
+        draft = self._draft(parcel)
+        try:
+            given = await link.publish(draft, self._path(parcel.name))
+        except ReplyLost:
+            raise
+        except DestinationError:
+            await self._tidy(link, draft)
+            raise
+        return await (self._proved(link, parcel, sha256) if given else self._settle(link, parcel))
 
     async def _proved(self, link: Link, parcel: Parcel, sha256: str) -> Proof:
         try:
@@ -153,7 +173,7 @@ class SftpDestination:
         await self._tidying.run(self._discard(link, draft))
 
     async def _discard(self, link: Link, draft: str) -> None:
-        # What stays nevertheless is replaced by the next attempt or deleted by `reconcile`.
+        # What stays nevertheless is replaced by the next attempt, or deleted once the document is found.
         with suppress(DestinationError, TimeoutError):
             try:
                 # Here the server has our last requests behind it before it comes to this one.

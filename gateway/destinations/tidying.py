@@ -12,7 +12,7 @@ class Tidying:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, cleaning: Coroutine[Any, Any, None]) -> None:
-        """Clean up as well as possible. What stays nevertheless goes with the next attempt, or with `reconcile`."""
+        """Clean up as well as possible. What stays nevertheless goes with the next attempt."""
         task = asyncio.create_task(cleaning, name="tidying")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -16,6 +16,9 @@ from aiohttp.abc import AbstractStreamWriter
 from gateway.destinations.port import Commit, Parcel, Unavailable
 
 STALL_S = 60.0  # no chunk taken for a minute: the connection is dead or useless
+# From the last byte of a request to the last byte of its answer. An answer begins within net.REPLY_S or never, and is a
+# few kilobytes: what is not there by then drips, and each drop would put off the end of a wait for the next one.
+ANSWER_S = 300.0
 _NO_LINGER = struct.pack("ii", 1, 0)  # struct linger: closing drops what was not sent yet, socket(7)
 HELD_BYTES = 64 * 1024  # of the end of a document: without them no sink has it
 
@@ -55,7 +58,10 @@ async def held_back(parcel: Parcel, commit: Commit) -> AsyncIterator[bytes]:
 
 
 class Upload(aiohttp.Payload):
-    """One attempt to send one parcel. `failure` is what the parcel's own stream, or the commit, raised, if it did."""
+    """One attempt to send one parcel.
+
+    `failure` is what the parcel's own stream, or the commit, raised, if it did; `sent`: the network took all of it.
+    """
 
     def __init__(
         self,
@@ -76,9 +82,10 @@ class Upload(aiohttp.Payload):
         self._started = False
         self._transport: asyncio.Transport | None = None
         self.failure: Exception | None = None
+        self.sent = False
 
     def watch(self, stalled: asyncio.Timeout) -> None:
-        """Put the timeout around the request off with every chunk that the network takes."""
+        """Put the timeout around the request off with every chunk that the network takes, at last for the answer."""
         self._stalled = stalled
 
     @property
@@ -99,7 +106,8 @@ class Upload(aiohttp.Payload):
             await writer.write(chunk)
         if self._tail:
             await writer.write(self._tail)
-        self._put_off(None)
+        self.sent = True
+        self._put_off(ANSWER_S)
 
     def drop(self) -> None:
         """Break the connection at once: megabytes may wait in this machine's buffers, and none of them is to leave."""
@@ -126,7 +134,6 @@ class Upload(aiohttp.Payload):
             self.drop()
             raise
 
-    def _put_off(self, seconds: float | None) -> None:
+    def _put_off(self, seconds: float) -> None:
         if self._stalled is not None:
-            when = None if seconds is None else asyncio.get_running_loop().time() + seconds
-            self._stalled.reschedule(when)
+            self._stalled.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -59,6 +59,7 @@ class WebdavDestination:
         async with self._dav() as dav:
             found = await dav.stat(final)
             if found is not None:
+                await self._tidy(draft)
                 return await self._same_or_rejected(dav, parcel, found)
             # Asked before the upload: a server that refuses in the middle of one often closes before we see why.
             await self._expect_collection(dav)
@@ -76,13 +77,25 @@ class WebdavDestination:
             return await self._publish(dav, parcel, sha256)
 
     async def reconcile(self, permit: Permit, parcel: Parcel) -> Proof | Trace:
-        """Read back what lies under the final name; Unavailable while the server does not answer."""
+        """Read back what lies under the final name; Unavailable while the server does not answer.
+
+        Where nothing does, the temporary name tells: MOVE makes it vanish, and somebody may have taken the document
+        since. Asked for last, so that a MOVE which takes effect between the questions is not called absent.
+        """
         async with self._dav() as dav:
             found = await dav.stat(self._url / plain(parcel.name))
-            if found is not None and (proof := await self._same(dav, parcel, found)):
-                return proof
-            await dav.delete(self._draft(parcel))
+            if found is None:
+                return await self._trace(dav, parcel)
+            proof = await self._same(dav, parcel, found)
+            if proof is not None:
+                await self._tidy(self._draft(parcel))
+            return proof or Trace.ABSENT
+
+    async def _trace(self, dav: Dav, parcel: Parcel) -> Trace:
+        if await dav.stat(self._draft(parcel)) is not None:
             return Trace.ABSENT
+        await self._expect_collection(dav)
+        return Trace.UNKNOWABLE
 
     async def _expect_collection(self, dav: Dav) -> None:
         found = await dav.stat(self._url)
@@ -145,7 +158,7 @@ class WebdavDestination:
         await self._tidying.run(self._delete(draft, times))
 
     async def _delete(self, draft: URL, times: int) -> None:
-        # What stays nevertheless is overwritten by the next attempt or deleted by `reconcile`.
+        # What stays nevertheless is overwritten by the next attempt, or deleted once the document is found.
         with suppress(TimeoutError):
             async with asyncio.timeout(TIDY_S):
                 while times := times - await self._deleted(draft):

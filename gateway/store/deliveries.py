@@ -4,10 +4,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import and_, func, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.core.delivery import LONGEST_RETRY_S
+from gateway.core.delivery import LONGEST_RETRY_S, REMOVED
 from gateway.core.gate import Reason
 from gateway.core.model import (
     AccountId,
@@ -183,8 +183,12 @@ class Deliveries:
         return moved
 
     async def scans_without_deliveries(self, account: AccountId) -> tuple[Scan, ...]:
-        """Return an account's finished scans that go nowhere yet, oldest first; empty ones never do."""
-        planned = select(deliveries.c.scan)
+        """Return an account's finished scans that go nowhere yet, oldest first; empty ones never do.
+
+        One whose destinations were all removed before they had it goes nowhere again.
+        """
+        removed = and_(deliveries.c.state == DeliveryState.DISCARDED, deliveries.c.reason == REMOVED)
+        planned = select(deliveries.c.scan).where(not_(removed))
         query = select_scans().where(
             scans.c.account == account,
             scans.c.state.in_(_FINISHED),

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.core.delivery import REMOVED, Event, step
 from gateway.core.model import AccountId, DeliveryState, Destination, DestinationId
 from gateway.core.routing import Rule
 from gateway.store.audit import AuditEntry, append
@@ -27,9 +28,6 @@ def _destination(row: Any) -> Destination:
         config=row.config,
         created_at=row.created_at,
     )
-
-
-REMOVED = "The destination was removed."
 
 
 class Destinations:
@@ -56,6 +54,20 @@ class Destinations:
             )
             if rule is not None:
                 await put(connection, rule)
+            await append(connection, audit)
+
+    async def change(self, destination: Destination, sealed_secrets: bytes, audit: AuditEntry) -> None:
+        """Write a destination anew; what it refused for good is tried again."""
+        async with self._engine.begin() as connection:
+            changed = {"label": destination.label, "config": destination.config, "secrets": sealed_secrets}
+            present = destinations.c.id == destination.id, destinations.c.removed_at.is_(None)
+            if (await connection.execute(update(destinations).where(*present).values(changed))).rowcount != 1:
+                return
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.destination == destination.id, deliveries.c.state == DeliveryState.FAILED)
+                .values(state=step(DeliveryState.FAILED, Event.RETRY), reason="", attempts=0, next_try_at=audit.at)
+            )
             await append(connection, audit)
 
     async def _select(self, where: Any) -> Any:
@@ -88,7 +100,10 @@ class Destinations:
         return bytes(rows[0].secrets)
 
     async def remove(self, account: AccountId, destination: DestinationId, audit: AuditEntry) -> None:
-        """Remove a destination, also from the rules; what it was not given yet is discarded for it."""
+        """Remove a destination, also from the rules; what it was not given yet is discarded for it.
+
+        A scan that was to go nowhere else is held, until a rule leads it somewhere else.
+        """
         async with self._engine.begin() as connection:
             await let_go(connection, account, destination)
             await connection.execute(

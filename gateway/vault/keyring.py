@@ -65,29 +65,41 @@ class Keyring:
             raise NotOpen("the session that this stands on holds the keys no more")
         return identity
 
+    def _identity_for(self, permit: Permit, account: AccountId) -> str:
+        with self._lock:
+            for session in (permit.session, *self._identities):
+                owner, identity = self._identities.get(session, (None, ""))
+                if owner == account:
+                    return identity
+        raise NotOpen("no session of this account holds its keys any more")
+
     async def stream(self, permit: Permit, account: AccountId, path: Path) -> AsyncIterator[bytes]:
-        """Open one sealed page to deliver it; NotOpen as soon as the permit's session is gone, BrokenSeal."""
+        """Open one sealed page to deliver it; NotOpen as soon as no session of the account holds the keys, BrokenSeal.
+
+        Where the permit's own session ends and another one holds them, whether it goes on is the gate's to say.
+        """
         # A thread of its own: a destination that takes nothing holds up no other, nor the scanning.
         with ThreadPoolExecutor(1, thread_name_prefix="delivering") as thread:
-            async with aclosing(self._pour(permit.session, account, path, thread)) as chunks:
+            async with aclosing(self._pour(lambda: self._identity_for(permit, account), path, thread)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
     def read(self, session: SessionId, account: AccountId, path: Path) -> AsyncIterator[bytes]:
         """Open one sealed page for the owner's own eyes; NotOpen as soon as the session is gone, BrokenSeal."""
-        return self._pour(session, account, path, self._readers)
+        return self._pour(lambda: self._identity(session, account), path, self._readers)
 
     async def _pour(
-        self, session: SessionId, account: AccountId, path: Path, threads: ThreadPoolExecutor
+        self, held: Callable[[], str], path: Path, threads: ThreadPoolExecutor
     ) -> AsyncGenerator[bytes, None]:
-        identity = self._identity(session, account)
+        """Open a page with what is held, for as long as it is."""
+        identity = held()
         loop = asyncio.get_running_loop()
         hose = _Hose(loop)
         opening = loop.run_in_executor(threads, _open, path, hose, identity)
         del identity
         try:
             while (chunk := await hose.get()) is not None:
-                self._identity(session, account)
+                held()
                 yield chunk
             await opening
         finally:

@@ -146,7 +146,11 @@ async def trust_clock(request: web.Request) -> web.Response:
 async def verify_audit(request: web.Request) -> web.Response:
     """Verify the audit's chain."""
     outcome = await request.app[ADMIN].verify_audit()
-    return problems.response(outcome) if isinstance(outcome, Denied) else reply(Line(f"{outcome} rows, unbroken."))
+    return (
+        problems.response(outcome)
+        if isinstance(outcome, Denied)
+        else reply(Line(f"{outcome} rows, unbroken: none was changed, or removed from within."))
+    )
 
 
 COMMANDS: dict[str, Callable[[web.Request], Awaitable[web.Response]]] = {

@@ -161,6 +161,8 @@ PAGES: tuple[Route, ...] = (
     _page("GET", "/destinations/add/{kind}", destinations.show_form, VERIFIED, fresh=True),
     _page("POST", "/destinations/add/{kind}", destinations.add, VERIFIED, fresh=True),
     _page("POST", "/destinations/{id}/test", destinations.test, VERIFIED),
+    _page("GET", "/destinations/{id}/change", destinations.show_change, VERIFIED, fresh=True),
+    _page("POST", "/destinations/{id}/change", destinations.change, VERIFIED, fresh=True),
     _page("GET", "/destinations/{id}/remove", destinations.ask_remove, VERIFIED, fresh=True),
     _page("POST", "/destinations/{id}/remove", destinations.remove, VERIFIED, fresh=True),
     _page("GET", "/rules/add", rules.show_form, VERIFIED, fresh=True),

@@ -159,7 +159,7 @@ class Admin:
         await self._store.audit.append(entry(self._clock.now(), None, PEER, "clock_trusted"))
 
     async def verify_audit(self) -> int | Denied:
-        """Return how many rows the audit has, if none was changed or removed."""
+        """Return how many rows the audit has, if none was changed, or removed from within."""
         try:
             return await self._store.audit.verify()
         except AuditBroken as broken:

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.clock import Clock
-from gateway.core.gate import Permit, Reason
+from gateway.core.gate import Permit
 from gateway.core.model import (
     AccountId,
-    Delivery,
-    DeliveryState,
     Destination,
     DestinationId,
     Level,
@@ -27,33 +25,17 @@ from gateway.work.paused import finish
 from gateway.work.ports import Ports
 from gateway.work.record import entry
 from gateway.work.routing import Routing, local
+from gateway.work.standing import SENTENCES, DeliveryView, standing
 
 MOST_DESTINATIONS = 20
 TOO_MANY = Denied("too_many_destinations", f"An account has {MOST_DESTINATIONS} destinations at the most.", 409)
 NOT_PAUSED = Denied("not_paused", "Only a paused scan can be finished.", 409)
-SENTENCES = {
-    Reason.ACCOUNT_NOT_ACTIVE: "Held: the account is not active.",
-    Reason.TWO_FACTOR_OFF: "Held: enable two-factor authentication, then scans are forwarded.",
-    Reason.SIGN_IN: "Held: sign in with password and authentication code.",
-    Reason.CODE_DUE: "Held: the authentication code is still due.",
-    Reason.WINDOW_OVER: "Held: the time for forwarding is over. Sign in again.",
-    Reason.OPEN_THE_PAGE_ONCE: "Held: sign in once more, the gateway was restarted.",
-}
 UNROUTED = {
     Unrouted.NO_RULE: "Held: no rule says where it goes.",
     Unrouted.NO_DESTINATION: "Held: the rule for it names no destination any more.",
 }
 NO_DESTINATION = "Held: no destination is set up yet."
 PAUSED = "Paused. Press Scan to continue, or finish it as it is."
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryView:
-    """A delivery with its destination's label; `held`: it waits for the gate."""
-
-    delivery: Delivery
-    destination_label: str
-    held: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +110,8 @@ class Catalogue:
     ) -> Destination | Denied:
         """Save a destination that its kind accepts; `everything`: the rule for every scan names it from now on."""
         label = " ".join(label.split())
-        if not 1 <= len(label) <= 60 or not label.isprintable():
-            return Denied("unusable", "A destination's name has 1 to 60 characters.", 422)
-        try:
-            await self._ports.check(kind, config, secrets)
-        except DestinationError as error:
-            return Denied("destination_unusable", sentence(error), 422)
+        if (refused := await self._refusal(kind, label, config, secrets)) is not None:
+            return refused
         now = self._clock.now()
         destination = Destination(DestinationId(uuid.uuid4().hex), account, kind, label, config, now.utc)
         audit = entry(now, account, peer, "destination_added", reason=f"{kind}: {label}")
@@ -145,6 +123,44 @@ class Catalogue:
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
         return destination
+
+    async def _refusal(self, kind: str, label: str, config: dict[str, str], secrets: dict[str, str]) -> Denied | None:
+        if not 1 <= len(label) <= 60 or not label.isprintable():
+            return Denied("unusable", "A destination's name has 1 to 60 characters.", 422)
+        try:
+            await self._ports.check(kind, config, secrets)
+        except DestinationError as error:
+            return Denied("destination_unusable", sentence(error), 422)
+        return None
+
+    async def change_destination(
+        self,
+        account: AccountId,
+        destination_id: DestinationId,
+        label: str,
+        config: dict[str, str],
+        secrets: dict[str, str],
+        *,
+        peer: str,
+    ) -> Destination | Denied:
+        """Write a destination anew; what failed there is tried again.
+
+        Secrets that are left out stay, but only where nothing but the name changes besides: they go to no other server.
+        """
+        present = await self._destination(account, destination_id)
+        if present is None:
+            return NOT_FOUND
+        label, given = " ".join(label.split()), _filled(secrets)
+        if _filled(config) == _filled(present.config):
+            given = await self._ports.secrets(present) | given
+        if (refused := await self._refusal(present.kind, label, config, given)) is not None:
+            return refused
+        changed = replace(present, label=label, config=config)
+        audit = entry(self._clock.now(), account, peer, "destination_changed", reason=f"{present.kind}: {label}")
+        await self._store.destinations.change(changed, self._ports.seal(given, account), audit)
+        for topic in ("account", "scans"):
+            self._hub.tell(account, topic)
+        return changed
 
     async def _destination(self, account: AccountId, destination_id: DestinationId) -> Destination | None:
         destination = await self._store.destinations.get(destination_id)
@@ -195,17 +211,19 @@ class Catalogue:
         return _Words(labels, await self._routing.rules(account))
 
     async def _view(self, scan: Scan, words: _Words) -> ScanView:
+        now = self._clock.now().utc
         deliveries = tuple(
-            DeliveryView(_spoken(d), words.labels.get(d.destination, "removed destination"), _held(d))
+            standing(d, words.labels.get(d.destination, "removed destination"), now)
             for d in await self._store.deliveries.of_scan(scan.id)
         )
         if scan.state is ScanState.PAUSED:
             return ScanView(scan, deliveries, held=True, reason=f"{scan.reason} {PAUSED}".strip())
         if scan.state is ScanState.RECEIVING:
             return ScanView(scan, deliveries, held=False, reason="")
-        if not deliveries:
+        if all(d.withdrawn for d in deliveries):
             return ScanView(scan, deliveries, held=True, reason=words.of(scan))
-        reasons = [d.delivery.reason for d in deliveries if d.delivery.reason]
+        what_holds_it_first = sorted(deliveries, key=lambda d: not d.held)
+        reasons = [d.delivery.reason for d in what_holds_it_first if d.delivery.reason]
         return ScanView(scan, deliveries, any(d.held for d in deliveries), reasons[0] if reasons else "")
 
     async def finish_scan(self, account: AccountId, scan_id: ScanId) -> Denied | None:
@@ -238,11 +256,5 @@ class Catalogue:
         return Forwarding(True, answer.good_until.utc, len(through), "")
 
 
-def _held(delivery: Delivery) -> bool:
-    return delivery.state is DeliveryState.WAITING and delivery.reason in set(Reason)
-
-
-def _spoken(delivery: Delivery) -> Delivery:
-    if delivery.reason in set(Reason):
-        return replace(delivery, reason=SENTENCES[Reason(delivery.reason)])
-    return delivery
+def _filled(values: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}

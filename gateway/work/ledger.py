@@ -103,6 +103,7 @@ class Ledger:
             (delivery.state,),
             machine.step(delivery.state, event),
             next_try_at=now.utc,
+            attempts_delta=-delivery.attempts if event is Event.RETRY else 0,
             receipt=await self._word(delivery) if event is Event.FOUND else None,
             audit=entry(now, account, peer, f"delivery_{event}", reason=delivery.name),
         )

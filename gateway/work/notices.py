@@ -6,7 +6,18 @@ from datetime import timedelta
 
 from gateway.clock import Clock
 from gateway.core.gate import Reason, Refusal
-from gateway.core.model import Account, AccountId, AccountState, Instant, Scan, ScanState, UnitId, UnitState
+from gateway.core.model import (
+    Account,
+    AccountId,
+    AccountState,
+    DeliveryId,
+    Instant,
+    Scan,
+    ScanId,
+    ScanState,
+    UnitId,
+    UnitState,
+)
 from gateway.core.notice import LOST_SPAN, UNROUTED_SPAN, Cause, Kind, Notice, NoticeId, of_delivery
 from gateway.store.store import Store
 from gateway.work.gatekeeper import Gatekeeper
@@ -24,6 +35,8 @@ _AUDIT_READ = "notices_audit_row"
 
 TITLES: dict[Kind, str] = {
     Kind.HELD: "Scans are held until you sign in",
+    Kind.TWO_FACTOR_OFF: "Scans are held until two-factor authentication is on",
+    Kind.NOT_ACTIVE: "Scans are held while your account is not active",
     Kind.UNROUTED: "Scans are held: no rule says where they go",
     Kind.OPEN_THE_PAGE_ONCE: "Open the gateway's page once: it was restarted",
     Kind.INCOMPLETE: "A scan is incomplete",
@@ -44,6 +57,7 @@ SECURITY: dict[str, str] = {
     "channel_removed": "Notices are no longer pushed to a place ({}).",
     "channel_added": "Notices are pushed to a further place ({}).",
     "destination_added": "A destination was added ({}).",
+    "destination_changed": "A destination was changed ({}).",
     "destination_removed": "A destination was removed ({}).",
     "email_changed": "Your e-mail address was changed.",
     "paper_printed": "A new rescue key and new sign-in codes were printed.",
@@ -59,6 +73,7 @@ SECURITY: dict[str, str] = {
     "unit_registered": "A scanner was registered to your account.",
     "unit_removed": "A scanner was removed from your account ({}).",
 }
+_TWO_FACTOR_OFF = "They are safe on the gateway, sealed. Enable it in Settings, Account: they go out then."
 _LIVING = (AccountState.ACTIVE, AccountState.DISABLED)
 
 
@@ -79,6 +94,15 @@ class Notices:
     async def of(self, account: AccountId) -> tuple[Notice, ...]:
         """Return what an account is told now, newest first."""
         return await self._store.notices.of_account(account)
+
+    async def scan(self, notice: Notice) -> ScanId | None:
+        """Return the scan that a notice is about; None if it is about no single one, or that one is gone."""
+        what, _, of = notice.cause.partition(":")
+        if what == "delivery":
+            delivery = await self._store.deliveries.get(DeliveryId(of))
+            return delivery.scan if delivery is not None else None
+        scan = await self._store.scans.get(ScanId(of)) if what == "scan" else None
+        return scan.id if scan is not None else None
 
     async def read(self, account: AccountId, notice: NoticeId) -> Denied | None:
         """Put a notice away."""
@@ -126,11 +150,15 @@ class Notices:
             await self._store.remembered.put(_AUDIT_READ, str(rows[-1].seq))
 
     async def _causes(self, account: Account, now: Instant) -> AsyncIterator[Cause]:
-        if (held := await self._held(account.id)) is not None:
+        refusal = await self._gatekeeper.prospect(account.id)
+        why = refusal.reason if isinstance(refusal, Refusal) else None
+        if (held := await self._held(account.id, why)) is not None:
             yield held
         lost = [s for s in await self._store.deliveries.scans_without_deliveries(account.id) if _planned_by(s, now)]
         if lost:
-            yield Cause("unrouted", Kind.UNROUTED, "Add a destination or a rule; they flow by themselves then.")
+            # Destinations and rules cannot be changed before two-factor is on.
+            begins = why is not Reason.TWO_FACTOR_OFF
+            yield Cause("unrouted", Kind.UNROUTED, "Add a destination or a rule; they flow by themselves then.", begins)
         labels = {d.id: d.label for d in await self._store.destinations.of_account(account.id)}
         told: set[str] = set()
         for delivery in await self._store.deliveries.troubled(account.id):
@@ -151,14 +179,16 @@ class Notices:
         if left.low:
             yield Cause("room", Kind.ROOM, "Below the limit no scan is begun.", begins=left.nearly_full)
 
-    async def _held(self, account: AccountId) -> Cause | None:
-        answer = await self._gatekeeper.prospect(account)
-        if not isinstance(answer, Refusal):
-            return None
-        if answer.reason is Reason.OPEN_THE_PAGE_ONCE:
+    async def _held(self, account: AccountId, why: Reason | None) -> Cause | None:
+        if why is Reason.OPEN_THE_PAGE_ONCE:
             return Cause("gate:open", Kind.OPEN_THE_PAGE_ONCE, "Until then scans are held.")
-        if not await self._store.deliveries.gated(account):
+        if why is Reason.TWO_FACTOR_OFF:
+            held = await self._store.deliveries.waiting_scans(account)  # without it they go nowhere, planned or not
+            return Cause("gate:two_factor", Kind.TWO_FACTOR_OFF, _TWO_FACTOR_OFF) if held else None
+        if why is None or not await self._store.deliveries.gated(account):
             return None
+        if why is Reason.ACCOUNT_NOT_ACTIVE:
+            return Cause("gate:account", Kind.NOT_ACTIVE, "They are safe on the gateway, sealed.")
         return Cause("gate", Kind.HELD, "They are safe on the gateway, sealed, and go out by themselves then.")
 
     def _lost(self, unit: UnitId, state: UnitState, now: Instant) -> bool:

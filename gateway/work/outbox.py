@@ -46,11 +46,15 @@ class Withdrawn(Exception):
 
 @dataclass(slots=True)
 class _Flight:
-    """A delivery on its way, and whether its commit has begun; `moving`: the write of that into its row."""
+    """A delivery on its way, and whether its commit has begun; `moving`: the write of that into its row.
+
+    `committed`: the destination was told to make it visible, or may have been.
+    """
 
     delivery: Delivery
     state: DeliveryState = DeliveryState.SENDING
     moving: asyncio.Future[bool] | None = None
+    committed: bool = False
 
     async def landed(self) -> None:
         """Follow the row: where a library's own task asked for the commit, its end does not wait for that write."""
@@ -81,8 +85,11 @@ class Outbox:
         self._ports = ports
         self._hub = hub
 
-    async def attempt(self, delivery: Delivery, destination: Destination) -> None:
-        """Ask the gate, then send it, or ask the destination whether it arrived; how that went stands in the row."""
+    async def attempt(self, delivery: Delivery, destination: Destination) -> float | None:
+        """Ask the gate, then send it, or ask the destination whether it arrived; how that went stands in the row.
+
+        Returns for how many seconds the destination asks to be left alone, if it does.
+        """
         answer = await self._gatekeeper.ask(delivery)
         if isinstance(answer, Refusal):
             if delivery.reason != answer.reason:
@@ -94,20 +101,24 @@ class Outbox:
                     next_try_at=delivery.next_try_at,
                 )
                 self._hub.tell(delivery.account, "scans")
-        elif delivery.state is DeliveryState.UNCERTAIN:
-            await self._reconcile(delivery, destination, answer)
-        else:
-            await self._send(delivery, destination, answer)
+            return None
+        if delivery.state is DeliveryState.UNCERTAIN:
+            return await self._reconcile(delivery, destination, answer)
+        return await self._send(delivery, destination, answer)
 
-    async def _send(self, delivery: Delivery, destination: Destination, permit: Permit) -> None:
+    async def _send(self, delivery: Delivery, destination: Destination, permit: Permit) -> float | None:
         if not await self._move(delivery, DeliveryState.WAITING, Event.PERMIT, attempts=1):
-            return
+            return None
         flight = _Flight(delivery)
         began_s = time.monotonic()
         try:
             proof, pages = await self._guarded(flight, self._deliver(flight, destination, permit))
         except (GateShut, NotOpen) as shut:
             await self._back(flight, Event.SHUT, str(shut) if isinstance(shut, GateShut) else "")
+        except asyncio.CancelledError:  # the gateway stops
+            if flight.state is DeliveryState.COMMITTING and not flight.committed:
+                await self._back(flight, Event.SHUT, "")
+            raise
         except Withdrawn:
             log.info("delivery %s was taken back", delivery.id)
         except EncodeError as error:
@@ -117,12 +128,14 @@ class Outbox:
             await self._back(flight, Event.BROKEN_SEAL, f"A page is damaged: {error}")
         except DestinationError as error:
             await self._failed(flight, error)
+            return _asked_s(error)
         except Exception as error:  # the task's guard: one delivery's trouble is not the others'
             log.exception("delivery %s failed", delivery.id)
             event = Event.ERROR if flight.state is DeliveryState.SENDING else Event.NO_ANSWER
             await self._back(flight, event, _trouble(error))
         else:
             await self._delivered(flight, proof, pages, time.monotonic() - began_s)
+        return None
 
     async def _deliver(self, flight: _Flight, destination: Destination, permit: Permit) -> tuple[Proof, int]:
         async with self._renderer.document(flight.delivery, permit) as (parcel, pages):
@@ -166,8 +179,9 @@ class Outbox:
         answer = await self._gatekeeper.ask(flight.delivery)
         if isinstance(answer, Refusal):
             raise GateShut(answer)
+        flight.committed = True
 
-    async def _reconcile(self, delivery: Delivery, destination: Destination, permit: Permit) -> None:
+    async def _reconcile(self, delivery: Delivery, destination: Destination, permit: Permit) -> float | None:
         """Ask the sink whether a commit without an answer took effect."""
         flight = _Flight(delivery, DeliveryState.UNCERTAIN)
         began_s = time.monotonic()
@@ -176,25 +190,26 @@ class Outbox:
                 port = await self._ports.open(destination)
                 found = await port.reconcile(permit, parcel)
         except (DestinationError, NotOpen, BrokenSeal, EncodeError, DamagedPage) as error:
-            await self._later(delivery, str(error))
-            return
+            await self._later(delivery, str(error), _asked_s(error))
+            return _asked_s(error)
         except Exception as error:  # the task's guard
             log.exception("delivery %s cannot be asked for", delivery.id)
             await self._later(delivery, _trouble(error))
-            return
+            return None
         if isinstance(found, Proof):
             await self._delivered(flight, found, pages, time.monotonic() - began_s)
         elif found is Trace.ABSENT:
             await self._back(flight, Event.ABSENT, "")
         else:
-            await self._later(delivery, "The destination cannot say whether it has the document.")
+            await self._later(delivery, machine.CANNOT_SAY)
+        return None
 
-    async def _later(self, delivery: Delivery, reason: str) -> None:
+    async def _later(self, delivery: Delivery, reason: str, retry_after_s: float | None = None) -> None:
         due = machine.next_try(
             delivery.attempts + 1,
             self._clock.now().utc,
             jitter=_jitter(),
-            retry_after_s=None,
+            retry_after_s=retry_after_s,
         )
         state = DeliveryState.UNCERTAIN
         await self._store.deliveries.move(
@@ -224,11 +239,10 @@ class Outbox:
             event = Event.NO_ANSWER if flight.state is DeliveryState.COMMITTING else Event.ERROR
         else:
             event = Event.REFUSED if isinstance(error, Rejected) else Event.ERROR
-        after_s = error.retry_after_s if isinstance(error, Unavailable) else None
-        await self._back(flight, event, str(error), retry_after_s=after_s)
+        await self._back(flight, event, str(error), retry_after_s=_asked_s(error))
 
     async def _back(self, flight: _Flight, event: Event, reason: str, *, retry_after_s: float | None = None) -> None:
-        """Leave the delivery in the state that `event` leads to; only errors wait before the next try."""
+        """Leave the delivery in the state that `event` leads to; only errors count, and wait before the next try."""
         now = self._clock.now().utc
         due = now
         if event in (Event.ERROR, Event.NO_ANSWER):
@@ -241,7 +255,13 @@ class Outbox:
         after = machine.step(flight.state, event)
         audit = self._line(flight.delivery, after, f"{flight.delivery.name}: {reason}") if after in _TOLD else None
         await self._store.deliveries.move(
-            flight.delivery.id, (flight.state,), after, reason=reason, next_try_at=due, audit=audit
+            flight.delivery.id,
+            (flight.state,),
+            after,
+            reason=reason,
+            next_try_at=due,
+            attempts_delta=-1 if event is Event.SHUT else 0,
+            audit=audit,
         )
         self._hub.tell(flight.delivery.account, "scans")
 
@@ -262,6 +282,10 @@ def _trouble(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"The gateway has trouble with its own disk or network: {error.strerror}."
     return "An internal error; see the log."
+
+
+def _asked_s(error: Exception) -> float | None:
+    return error.retry_after_s if isinstance(error, Unavailable) else None
 
 
 def _jitter() -> float:

@@ -20,10 +20,13 @@ class Ports:
 
     async def open(self, destination: Destination) -> Port:
         """Return the destination behind its port; Rejected if its configuration cannot be used (any more)."""
+        return registry.build(destination.kind, destination.config, await self.secrets(destination), self._around)
+
+    async def secrets(self, destination: Destination) -> dict[str, str]:
+        """Return what opens a destination."""
         sealed = await self._store.destinations.secrets(destination.id)
         plain = self._device.unseal(sealed, table="destinations", column="secrets", account=destination.account)
-        secrets = msgspec.json.decode(plain, type=dict[str, str])
-        return registry.build(destination.kind, destination.config, secrets, self._around)
+        return msgspec.json.decode(plain, type=dict[str, str])
 
     async def check(self, kind: str, config: dict[str, str], secrets: dict[str, str]) -> None:
         """Check what an owner entered, the address included; DestinationError names the field at fault."""

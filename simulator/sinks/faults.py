@@ -18,6 +18,7 @@ class Trouble(StrEnum):
     EARLY = "early"  # answer with a status before the body was read, and do nothing
     DROP = "drop"  # close the connection instead of doing it
     DROP_REPLY = "drop_reply"  # do it, then close the connection without a word
+    DRIP = "drip"  # do it, then send the head of an answer byte by byte, `pause_s` in between, and never end it
     RESET = "reset"  # close the connection after `at_byte` bytes of the body
     SHORT = "short"  # do it with the first `at_byte` bytes of the body
     SLOW_BODY = "slow_body"  # read the body with a pause before every piece

@@ -57,6 +57,8 @@ def _recording(sink: Sink, app: Application) -> Application:
 
         if fault is None or fault.trouble in _PLAYED_BY_THE_BODY:
             return app(environ, answer)
+        if fault.trouble is Trouble.DRIP:
+            return _dripping(sink, fault, app(environ, lambda *_: None), start_response)
         return _troubled(fault, app, environ, answer)
 
     return application
@@ -73,6 +75,19 @@ def _troubled(fault: Fault, app: Application, environ: Environ, answer: StartRes
     text = f"{fault.status} {HTTPStatus(fault.status).phrase}"
     answer(text, [("Content-Length", "0"), ("Connection", "close"), *fault.headers])
     return iter((b"",))
+
+
+def _dripping(sink: Sink, fault: Fault, done: Iterable[bytes], start_response: Any) -> Iterator[bytes]:
+    for _ in done:
+        pass
+    connection = start_response.__self__.req.conn.socket  # no application can be slow with a head
+    try:
+        connection.sendall(b"HTTP/1.1 201 Created\r\nX-Drip: ")
+        while not sink.over.wait(fault.pause_s):
+            connection.sendall(b"x")
+    except OSError:  # the client has gone
+        pass
+    raise errors.FatalSSLAlert
 
 
 def _drain(environ: Environ) -> None:

@@ -13,13 +13,14 @@ import pytest
 
 from gateway.core.gate import Permit
 from gateway.destinations.folder import FolderDestination
-from gateway.destinations.folder_files import Draft
+from gateway.destinations.folder_files import Draft, Folder
 from gateway.destinations.names import PART, temporary
 from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
 from tests.destinations.conftest import NOW
 
 DATA = bytes(range(256)) * 2000
 NAME = "2024-05-06 scan é.pdf"
+DRAFT = temporary(NAME, "s/d/1", PART)
 Make = Callable[..., Parcel]
 
 
@@ -356,10 +357,10 @@ async def test_short_writes_are_continued(
 async def test_a_folder_that_does_not_confirm_after_the_link_is_uncertain_and_then_found(
     sink: FolderDestination, folder: Path, permit: Permit, parcel: Make, gate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = iter([None, OSError(errno.EIO, "Input/output error")])  # the file's sync, then the folder's
+    calls = iter([None, None, OSError(errno.EIO, "Input/output error")])  # the file's sync, the folder's, the folder's
 
     def fsync(fd: int) -> None:
-        if (error := next(calls)) is not None:
+        if (error := next(calls, None)) is not None:
             raise error
 
     with monkeypatch.context() as patch:
@@ -371,12 +372,85 @@ async def test_a_folder_that_does_not_confirm_after_the_link_is_uncertain_and_th
     assert found.sha256 == hashlib.sha256(DATA).hexdigest()
 
 
-async def test_reconcile_finds_nothing_and_removes_the_temporary_file(
-    sink: FolderDestination, folder: Path, permit: Permit, parcel: Make
+async def test_what_has_its_temporary_name_is_absent_however_often_one_asks_and_goes_with_the_next_attempt(
+    sink: FolderDestination, folder: Path, permit: Permit, parcel: Make, gate: Any
 ) -> None:
-    (folder / temporary(NAME, "s/d/1", PART)).write_bytes(DATA)
-    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert names(folder) == []
+    (folder / DRAFT).write_bytes(DATA)
+    for _ in range(2):
+        assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+        assert names(folder) == [DRAFT]
+    await sink.deliver(permit, parcel(DATA), gate)
+    assert names(folder) == [NAME]
+
+
+async def test_a_document_that_somebody_took_away_is_not_called_absent(
+    sink: FolderDestination, folder: Path, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    await sink.deliver(permit, parcel(DATA), gate)
+    (folder / NAME).unlink()
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
+
+
+async def test_a_document_that_somebody_takes_away_while_it_is_looked_for_is_not_called_absent(
+    sink: FolderDestination, folder: Path, permit: Permit, parcel: Make, gate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sink.deliver(permit, parcel(DATA), gate)
+    read = Folder.proof_of
+
+    def taken(self: Folder, name: str) -> Proof | None:
+        (folder / name).unlink()
+        return read(self, name)
+
+    monkeypatch.setattr(Folder, "proof_of", taken)
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
+
+
+@pytest.mark.parametrize("how", ["found by reconcile", "found by the next attempt"])
+async def test_of_two_names_that_a_kill_left_the_temporary_one_goes(
+    sink: FolderDestination, folder: Path, permit: Permit, parcel: Make, gate: Any, how: str
+) -> None:
+    for name in (NAME, DRAFT):
+        (folder / name).write_bytes(DATA)
+    if how == "found by reconcile":
+        assert isinstance(await sink.reconcile(permit, parcel(DATA)), Proof)
+    else:
+        await sink.deliver(permit, parcel(DATA), gate)
+    assert names(folder) == [NAME]
+
+
+async def test_each_name_is_durable_before_the_next_step_goes_by_it(
+    sink: FolderDestination, folder: Path, permit: Permit, parcel: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, link, unlink = os.fsync, os.link, os.unlink
+
+    def synced(fd: int) -> None:
+        fsync(fd)
+        steps.append("sync the folder" if os.path.isdir(f"/proc/self/fd/{fd}") else "sync the file")
+
+    def linked(*where: Any, **more: Any) -> None:
+        link(*where, **more)
+        steps.append("publish")
+
+    def unlinked(*where: Any, **more: Any) -> None:
+        unlink(*where, **more)
+        steps.append("remove the temporary name")
+
+    async def commit() -> None:
+        steps.append("commit")
+
+    for name, step in (("fsync", synced), ("link", linked), ("unlink", unlinked)):
+        monkeypatch.setattr(os, name, step)
+    await sink.deliver(permit, parcel(DATA), commit)
+    assert steps == [
+        "sync the file",
+        "sync the folder",
+        "commit",
+        "publish",
+        "sync the folder",
+        "remove the temporary name",
+        "sync the folder",
+    ]
 
 
 async def test_reconcile_does_not_take_another_file_for_ours(

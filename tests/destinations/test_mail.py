@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,59 @@ async def test_a_title_cannot_begin_a_header_or_end_the_message(
     assert len(message.get_all("Subject", [])) == 1
     assert attachment(box).get_content() == DATA
     assert [v.split()[0] for v in box.verbs] == ["EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
+
+
+ENCODED = [
+    "=?utf-8?b?QQ0KQmNjOiBlQHgueQ0KDQpCb2R5?=",  # "A", a Bcc and a body, with their line breaks
+    "=?utf-8?q?A=0ABcc=3A_eve@evil.example?=",
+    "A =?utf-8?q?=0D=0A?= =?utf-8?q?Bcc=3A_eve@evil.example?= Ö",
+    "=?utf-8?q?" + "=0D=0A" * 15 + "?=",
+    "=?unknown-8bit?q?=ff?=",
+    "=?utf-8?q?never ended",
+]
+
+
+@pytest.mark.parametrize("title", ENCODED)
+async def test_a_title_that_looks_encoded_is_read_as_it_was_typed(
+    box: Mailbox, permit: Permit, parcel: Make, gate: Any, title: str
+) -> None:
+    await destination(box.port).deliver(permit, parcel(DATA, filing=Filing(title=title)), gate)
+    expect_only_our_headers(box)
+    assert box.last["Subject"] == title
+    assert attachment(box).get_content() == DATA
+
+
+@pytest.mark.parametrize("title", ENCODED)
+async def test_a_file_name_that_looks_encoded_is_read_as_it_is(
+    box: Mailbox, permit: Permit, parcel: Make, gate: Any, title: str
+) -> None:
+    await destination(box.port).deliver(permit, parcel(DATA, name=f"{title}.pdf"), gate)
+    expect_only_our_headers(box)
+    assert box.last["Subject"] == attachment(box).get_filename() == f"{title}.pdf"
+    assert attachment(box).keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
+    assert attachment(box).get_content() == DATA
+
+
+async def test_an_address_that_looks_encoded_begins_no_header(
+    box: Mailbox, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    sender = address("=?utf-8?q?A=0D=0ABcc=3A?=@example.org")
+    server = MailServer("127.0.0.1", box.port, NONE, LOCAL, "", "")
+    await MailDestination(server, Envelope(sender, RECIPIENT), 20).deliver(permit, parcel(DATA), gate)
+    expect_only_our_headers(box)
+    assert f"From: {sender}\r\n".encode() in box.messages[0]
+
+
+def test_a_head_in_which_a_reader_would_find_more_is_never_built(parcel: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letter, "_subject", lambda title: "A\r\nBcc: eve@evil.example")
+    with pytest.raises(Rejected, match="head of an e-mail"):
+        with_document(parcel(DATA), Envelope(SENDER, RECIPIENT))
+
+
+def expect_only_our_headers(box: Mailbox) -> None:
+    ours = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+    assert BytesParser().parsebytes(box.messages[-1]).keys() == ours
+    assert box.last.is_multipart()
 
 
 @pytest.mark.parametrize("name", ["a\r\nBcc: eve@evil.example.pdf", "a\n.pdf", "../a.pdf", ".hidden"])

@@ -45,6 +45,24 @@ INSIDE = [
     "::ffff:10.0.0.1",
     "64:ff9b::7f00:1",
     "64:ff9b::a00:1",
+    "64:ff9b:1::a00:1",
+    "64:ff9b:1::5db8:d822",
+    "::127.0.0.1",
+    "::169.254.169.254",
+    "::ffff:0:127.0.0.1",
+    "::ffff:0:c0a8:101",
+    "2002:7f00:1::",
+    "2002:c0a8:101::1",
+    "2001:0:53aa:64c:0:fbff:80ff:fffe",
+    "2001:db8::1",
+    "3fff::1",
+    "3fff:fff::1",
+    "5f00::1",
+    "100::1",
+    "100:0:0:1::1",
+    "4000::1",
+    "192.0.0.8",
+    "192.88.99.1",
 ]
 
 
@@ -280,7 +298,22 @@ def test_own_addresses_are_known() -> None:
 def test_an_embedded_address_is_seen_through() -> None:
     assert str(embedded(ip_address("::ffff:10.0.0.1"))) == "10.0.0.1"
     assert str(embedded(ip_address("64:ff9b::a00:1"))) == "10.0.0.1"
+    assert str(embedded(ip_address("::ffff:0:10.0.0.1"))) == "10.0.0.1"
+    assert str(embedded(ip_address("::10.0.0.1"))) == "10.0.0.1"
+    assert str(embedded(ip_address("2002:a00:1:7:8::9"))) == "10.0.0.1"
     assert str(embedded(ip_address("fe80::1%3"))) == "fe80::1"
+    assert str(embedded(ip_address("::1"))) == "::1"
+    assert str(embedded(ip_address("::"))) == "::"
+
+
+@pytest.mark.parametrize("address", ["::1", "::127.0.0.1", "::ffff:0:127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"])
+def test_this_machine_is_known_under_whatever_stands_for_it(address: str) -> None:
+    assert is_own(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["2a00:1450:4001::8a", "2606:4700::1", "2002:5db8:d822::1", "64:ff9b::5db8:d822"])
+def test_a_public_address_stays_one(address: str) -> None:
+    assert is_public(ip_address(address))
 
 
 def test_an_empty_allow_list_covers_nothing() -> None:

@@ -53,12 +53,17 @@ async def test_the_same_document_again_is_a_success_and_is_found_again(
     assert gate.asked == 1
 
 
-async def test_what_was_never_committed_is_absent_and_its_draft_is_removed(
-    server: Nginx, permit: Permit, parcel: Make
+async def test_what_was_never_committed_is_absent_and_its_draft_goes_with_the_next_attempt(
+    server: Nginx, permit: Permit, parcel: Make, gate: Any
 ) -> None:
-    (server.folder / DRAFT).write_bytes(DATA)
-    assert await server.destination().reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert server.files() == []
+    sink = server.destination()
+    (server.folder / DRAFT).write_bytes(DATA * 2)
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    assert server.files() == [DRAFT]
+    await sink.deliver(permit, parcel(DATA), gate)
+    assert server.files() == [NAME]
+    (server.folder / NAME).unlink()
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
 
 
 @pytest.mark.parametrize("other", [DATA[:-1] + b"\0", b"shorter"])

@@ -59,6 +59,11 @@ def posts(server: PaperlessSink) -> list[Any]:
     return [r for r in server.requests if r.path == POST]
 
 
+def without_a_trace(server: PaperlessSink) -> Trace:
+    """Return what may be said of a document that a server shows nothing of: 3.x files a second copy, 2.x does not."""
+    return Trace.ABSENT if server.archive.major == 2 else Trace.UNKNOWABLE
+
+
 def is_proof(found: object, server: PaperlessSink, document: int = 1) -> bool:
     assert isinstance(found, Proof)
     assert found.remote_id == str(document)
@@ -218,7 +223,7 @@ async def test_a_gate_that_shuts_at_the_commit_leaves_nothing(
     with pytest.raises(LookupError, match="shut"):
         await destination(server).deliver(permit, parcel(DATA), gate)
     assert server.whole_uploads == 0
-    assert await destination(server).reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    assert await destination(server).reconcile(permit, parcel(DATA)) is without_a_trace(server)
 
 
 @pytest.mark.parametrize("size", [len(DATA), 10])
@@ -370,7 +375,7 @@ async def test_a_failed_task_is_told_in_the_servers_own_words_in_one_bounded_lin
         await destination(server).deliver(permit, parcel(DATA), gate)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
-    assert await destination(server).reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    assert await destination(server).reconcile(permit, parcel(DATA)) is without_a_trace(server)
 
 
 async def test_a_task_that_stays_is_uncertain_and_asked_for_again(
@@ -396,7 +401,7 @@ async def test_a_document_that_was_accepted_and_dropped_is_not_called_delivered(
     sink = destination(server)
     with pytest.raises(ReplyLost, match="knows nothing of it"):
         await sink.deliver(permit, parcel(DATA), gate)
-    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    assert await sink.reconcile(permit, parcel(DATA)) is without_a_trace(server)
     assert is_proof(await sink.deliver(permit, parcel(DATA), gate), server)
 
 
@@ -464,7 +469,7 @@ async def test_a_connection_lost_before_the_commit_is_retried_later(
     assert server.whole_uploads == 0
 
 
-async def test_a_connection_lost_after_the_commit_is_uncertain_and_found_absent(
+async def test_a_connection_lost_after_the_commit_is_uncertain_and_absent_where_a_copy_would_be_refused(
     server: PaperlessSink, permit: Permit, parcel: Make, gate: Any
 ) -> None:
     server.misbehave(Fault("POST", Trouble.RESET, at_byte=len(DATA) - 1000, path=POST))
@@ -473,7 +478,26 @@ async def test_a_connection_lost_after_the_commit_is_uncertain_and_found_absent(
         await sink.deliver(permit, parcel(DATA), gate)
     assert gate.asked == 1
     assert server.whole_uploads == 0
-    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    assert await sink.reconcile(permit, parcel(DATA)) is without_a_trace(server)
+
+
+async def test_a_server_that_does_not_tell_its_version_may_file_copies(
+    two: PaperlessSink, permit: Permit, parcel: Make
+) -> None:
+    two.tells_version = False
+    assert await destination(two).reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
+
+
+async def test_an_upload_that_a_proxy_gave_up_on_is_not_sent_again_before_the_server_files_it(
+    three: PaperlessSink, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    three.misbehave(Fault("POST", Trouble.STATUS, 504, path=POST))  # the server behind it has not begun yet
+    sink = destination(three)
+    with pytest.raises(ReplyLost, match="504"):
+        await sink.deliver(permit, parcel(DATA), gate)
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
+    await sink.deliver(permit, parcel(DATA), gate)  # what the proxy still had comes through
+    assert is_proof(await sink.reconcile(permit, parcel(DATA)), three)
 
 
 EARLY = [(200, Unavailable), (401, Rejected), (413, Rejected), (503, Unavailable)]
@@ -687,7 +711,7 @@ async def test_tasks_of_other_files_and_of_older_days_are_not_ours(
         with pytest.raises(ReplyLost):
             await sink.deliver(permit, parcel(DATA, name=name), gate)
     server.archive.tasks[1].created_at = NOW.utc - timedelta(days=2)
-    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    assert await sink.reconcile(permit, parcel(DATA)) is without_a_trace(server)
 
 
 async def test_a_task_behind_many_others_is_found(three: PaperlessSink, permit: Permit, parcel: Make) -> None:

@@ -89,6 +89,14 @@ async def test_no_text_ends_the_message_or_becomes_a_command(box: Mailbox, text:
     assert box.last.get_content().split() == text.split()
 
 
+async def test_a_title_that_looks_encoded_is_read_in_a_mail_as_it_is(box: Mailbox) -> None:
+    title = "=?utf-8?b?QQ0KQmNjOiBlQHgueQ0KDQpCb2R5?="  # "A", a Bcc and a body, with their line breaks
+    await by_mail(box).push(Note("k", title, "text", "", AT))
+    assert set(box.last.keys()).isdisjoint({"Bcc", "Cc"})
+    assert box.last["Subject"] == title
+    assert box.last.get_content().split() == ["text"]
+
+
 async def test_a_mail_that_is_not_answered_is_uncertain(box: Mailbox) -> None:
     box.refuse["."] = ""
     with pytest.raises(ReplyLost):

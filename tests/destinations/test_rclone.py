@@ -176,17 +176,38 @@ async def test_a_name_taken_during_the_commit_is_not_overwritten(
     assert remotes.files() == [at(NAME)]
 
 
-async def test_what_an_earlier_attempt_left_is_replaced_or_removed(
+async def test_what_an_earlier_attempt_left_is_absent_and_replaced_by_the_next_one(
     sink: RcloneDestination, remotes: Remotes, permit: Permit, parcel: Make, gate: Any
 ) -> None:
     left = remotes.folder / at(DRAFT)
     left.parent.mkdir(parents=True)
     left.write_bytes(DATA * 2)
     assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert remotes.files() == []
-    left.write_bytes(DATA * 2)
+    assert remotes.files() == [at(DRAFT)]
     await sink.deliver(permit, parcel(DATA), gate)
     assert (remotes.folder / at(NAME)).read_bytes() == DATA
+    assert remotes.files() == [at(NAME)]
+
+
+async def test_a_document_that_somebody_took_away_is_not_called_absent(
+    sink: RcloneDestination, remotes: Remotes, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    await sink.deliver(permit, parcel(DATA), gate)
+    (remotes.folder / at(NAME)).unlink()
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
+
+
+@pytest.mark.parametrize("how", ["found by reconcile", "found by the next attempt"])
+async def test_a_temporary_file_beside_the_document_goes_when_that_is_found(
+    sink: RcloneDestination, remotes: Remotes, permit: Permit, parcel: Make, gate: Any, how: str
+) -> None:
+    (remotes.folder / at(NAME)).parent.mkdir(parents=True)
+    for name in (NAME, DRAFT):
+        (remotes.folder / at(name)).write_bytes(DATA)
+    if how == "found by reconcile":
+        assert isinstance(await sink.reconcile(permit, parcel(DATA)), Proof)
+    else:
+        await sink.deliver(permit, parcel(DATA), gate)
     assert remotes.files() == [at(NAME)]
 
 
@@ -272,8 +293,9 @@ async def test_a_move_that_did_not_happen_is_believed_only_where_the_remote_said
         with pytest.raises(error):
             await sink.deliver(permit, parcel(DATA), gate)
     assert remotes.files() == left
-    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert remotes.files() == []
+    if error is ReplyLost:
+        assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+        assert remotes.files() == left
 
 
 @pytest.mark.parametrize("input_ends", [True, False])

@@ -20,6 +20,7 @@ from gateway.destinations.net import Guard
 from gateway.destinations.port import DestinationError, Parcel, Proof, Rejected, ReplyLost, Trace, Unavailable
 from gateway.destinations.registry import build, check
 from gateway.destinations.sftp import KIND, SftpDestination
+from gateway.destinations.sftp_link import Link
 from gateway.destinations.sftp_login import Login
 from tests.conformance.conftest import need
 from tests.conformance.peers import run, there
@@ -138,16 +139,38 @@ async def test_a_name_taken_during_the_commit_is_not_overwritten(
 
 
 @pytest.mark.conformance
-async def test_what_an_earlier_attempt_left_is_replaced_or_removed(
+async def test_what_an_earlier_attempt_left_is_absent_and_replaced_by_the_next_one(
     peer: Server, permit: Permit, parcel: Make, gate: Any
 ) -> None:
     (peer.folder / DRAFT).write_bytes(DATA * 2)
     assert await peer.destination().reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert peer.files() == []
-    (peer.folder / DRAFT).write_bytes(DATA * 2)
+    assert peer.files() == [DRAFT]
     await peer.destination().deliver(permit, parcel(DATA), gate)
     assert (peer.folder / NAME).read_bytes() == DATA
     assert peer.files() == [NAME]
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize("how", ["found by reconcile", "found by the next attempt"])
+async def test_a_temporary_file_beside_the_document_goes_when_that_is_found(
+    peer: Server, permit: Permit, parcel: Make, gate: Any, how: str
+) -> None:
+    for name in (NAME, DRAFT):
+        (peer.folder / name).write_bytes(DATA)
+    if how == "found by reconcile":
+        assert isinstance(await peer.destination().reconcile(permit, parcel(DATA)), Proof)
+    else:
+        await peer.destination().deliver(permit, parcel(DATA), gate)
+    assert peer.files() == [NAME]
+
+
+@pytest.mark.conformance
+async def test_a_document_that_somebody_took_away_is_not_called_absent(
+    peer: Server, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    await peer.destination().deliver(permit, parcel(DATA), gate)
+    (peer.folder / NAME).unlink()
+    assert await peer.destination().reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
 
 
 @pytest.mark.conformance
@@ -402,7 +425,7 @@ async def test_a_reply_lost_after_the_name_was_given_is_found_again(
     assert server.files() == [NAME]
 
 
-async def test_a_connection_lost_before_the_name_was_given_is_found_absent_and_tidied(
+async def test_a_connection_lost_before_the_name_was_given_is_found_absent(
     served: Served, permit: Permit, parcel: Make, gate: Any
 ) -> None:
     server, story = served
@@ -410,9 +433,33 @@ async def test_a_connection_lost_before_the_name_was_given_is_found_absent_and_t
     with pytest.raises(ReplyLost):
         await server.destination().deliver(permit, parcel(DATA), gate)
     story.faults = []
+    for _ in range(2):
+        assert server.files() == [DRAFT]
+        assert await server.destination().reconcile(permit, parcel(DATA)) is Trace.ABSENT
+
+
+async def test_a_folder_that_is_gone_says_nothing_of_the_document(
+    served: Served, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    server, _ = served
+    await server.destination().deliver(permit, parcel(DATA), gate)
+    server.folder.rename(server.folder.with_name("away"))
+    with pytest.raises(Rejected, match="folder does not exist"):
+        await server.destination().reconcile(permit, parcel(DATA))
+
+
+async def test_cancelled_while_the_name_is_given_it_leaves_one_of_both_names(
+    served: Served, permit: Permit, parcel: Make, gate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _ = served
+
+    async def publish(link: Link, draft: str, final: str) -> bool:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Link, "publish", publish)
+    with pytest.raises(asyncio.CancelledError):
+        await server.destination().deliver(permit, parcel(DATA), gate)
     assert server.files() == [DRAFT]
-    assert await server.destination().reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert server.files() == []
 
 
 async def test_a_server_that_keeps_less_than_it_was_sent_is_never_committed(

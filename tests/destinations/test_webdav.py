@@ -279,16 +279,51 @@ async def test_a_reply_lost_after_the_move_took_effect_is_found_again(
     assert [r.method for r in server.requests].count("MOVE") == 1
 
 
-async def test_a_reply_lost_before_the_move_took_effect_is_found_absent_and_tidied(
+async def test_a_reply_lost_before_the_move_took_effect_is_found_absent_and_tidied_with_the_next_attempt(
     server: DavSink, permit: Permit, parcel: Make, gate: Any
 ) -> None:
     server.misbehave(Fault("MOVE", Trouble.DROP))
     sink = destination(server)
     with pytest.raises(ReplyLost):
         await sink.deliver(permit, parcel(DATA), gate)
-    assert server.files() == [DRAFT]
-    assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
-    assert server.files() == []
+    for _ in range(2):
+        assert server.files() == [DRAFT]
+        assert await sink.reconcile(permit, parcel(DATA)) is Trace.ABSENT
+    await sink.deliver(permit, parcel(DATA), gate)
+    assert server.files() == [NAME]
+
+
+async def test_a_document_that_somebody_took_away_is_not_called_absent(
+    server: DavSink, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    server.misbehave(Fault("MOVE", Trouble.DROP_REPLY))
+    sink = destination(server)
+    with pytest.raises(ReplyLost):
+        await sink.deliver(permit, parcel(DATA), gate)
+    (server.folder / NAME).unlink()
+    assert await sink.reconcile(permit, parcel(DATA)) is Trace.UNKNOWABLE
+
+
+async def test_a_folder_that_is_gone_says_nothing_of_the_document(
+    server: DavSink, permit: Permit, parcel: Make, gate: Any
+) -> None:
+    await destination(server).deliver(permit, parcel(DATA), gate)
+    server.folder.rename(server.folder.with_name("away"))
+    with pytest.raises(Rejected, match="folder does not exist"):
+        await destination(server).reconcile(permit, parcel(DATA))
+
+
+@pytest.mark.parametrize("how", ["found by reconcile", "found by the next attempt"])
+async def test_a_temporary_file_beside_the_document_goes_when_that_is_found(
+    server: DavSink, permit: Permit, parcel: Make, gate: Any, how: str
+) -> None:
+    for name in (NAME, DRAFT):
+        (server.folder / name).write_bytes(DATA)
+    if how == "found by reconcile":
+        assert isinstance(await destination(server).reconcile(permit, parcel(DATA)), Proof)
+    else:
+        await destination(server).deliver(permit, parcel(DATA), gate)
+    assert server.files() == [NAME]
 
 
 @pytest.mark.parametrize("status", [502, 504])

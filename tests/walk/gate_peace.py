@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from gateway.core.delivery import CANNOT_SAY
 from gateway.core.model import Delivery, DeliveryState
 from tests.walk import gate_doors as doors
 from tests.walk.gate_house import Browser, House
@@ -73,6 +74,6 @@ async def _decide(house: House, watch: Watch, browser: Browser, row: Delivery) -
     kind = browser.person.destinations[row.destination]
     if row.state is DeliveryState.FAILED:
         await house.call(browser, "POST", f"/deliveries/{row.id}/retry")
-    elif row.state is DeliveryState.UNCERTAIN and house.place.sinks[kind].again:
+    elif row.state is DeliveryState.UNCERTAIN and (house.place.sinks[kind].again or row.reason == CANNOT_SAY):
         there = watch.is_there(row, await watch.sheets_of(row))
         await house.call(browser, "POST", f"/deliveries/{row.id}/{'confirm' if there else 'retry'}")

@@ -125,6 +125,8 @@ async def test_a_sign_out_in_the_middle_of_an_upload_leaves_nothing_and_a_later_
         return bool(rows)
 
     await house.until("the cancelled delivery to wait again", stopped)
+    [row] = await house.daemon.services.store.deliveries.latest(1)
+    assert row.attempts == 0, "no failure of the destination's"
     assert not list(house.sink.folder.rglob("*.pdf"))
     await house.sign_in()
     [scan] = await house.delivered(1)
@@ -165,6 +167,123 @@ async def test_a_destination_that_is_down_is_tried_again(house: Any) -> None:
     await house.until("the refusal", waits)
     house.clock.ahead += timedelta(seconds=30)
     await house.delivered(1)
+
+
+async def test_a_destination_that_asks_to_wait_is_left_alone_by_all_that_waits_for_it(house: Any) -> None:
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    await house.add_folder()
+    await house.sign_out()
+    for _ in range(3):
+        await house.scan(1)
+    house.sink.requests.clear()
+    asks = (("Retry-After", "600"),)
+    house.sink.misbehave(SinkFault("PROPFIND", Trouble.STATUS, status=429, headers=asks, times=100))
+    await house.sign_in()
+
+    async def filed() -> bool:
+        return len(list(house.archive.rglob("*.pdf"))) == 3
+
+    await house.until("the other destination to have all", filed)
+    house.clock.ahead += timedelta(seconds=500)
+    await house.scan(1)
+    assert [r.method for r in house.sink.requests] == ["PROPFIND"]
+    house.sink.faults.clear()
+    house.clock.ahead += timedelta(seconds=200)
+    await house.delivered(8)
+
+
+async def test_a_destination_that_asks_to_wait_when_it_is_asked_for_a_document_is_left_alone(house: Any) -> None:
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    house.sink.misbehave(SinkFault("MOVE", Trouble.DROP_REPLY))
+    await house.scan(1)
+    deliveries = house.daemon.services.store.deliveries
+
+    async def uncertain() -> bool:
+        return [row.state for row in await deliveries.latest(1)] == ["uncertain"]
+
+    await house.until("the lost reply", uncertain)
+    asks = (("Retry-After", "1800"),)
+    house.sink.misbehave(SinkFault("PROPFIND", Trouble.STATUS, status=503, headers=asks))
+    house.clock.ahead += timedelta(seconds=30)
+
+    async def waits() -> bool:
+        [row] = await deliveries.latest(1)
+        return bool(row.next_try_at > house.clock.now().utc + timedelta(seconds=1700))
+
+    await house.until("the next question to be half an hour away", waits)
+
+
+async def test_a_stop_before_the_gates_last_answer_leaves_nothing_uncertain(
+    verified: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries, gatekeeper = verified.daemon.services.store.deliveries, verified.daemon.services.outbox._gatekeeper
+    ask, asked = gatekeeper.ask, asyncio.Event()
+
+    async def asking(delivery: Any) -> Any:
+        row = await deliveries.get(delivery.id)
+        if row.state == "committing":
+            asked.set()
+            await asyncio.Event().wait()
+        return await ask(delivery)
+
+    monkeypatch.setattr(gatekeeper, "ask", asking)
+    await verified.scan(1)
+    await asked.wait()
+    await verified.restart()
+    await verified.delivered(1)
+    assert len(list(verified.archive.rglob("*.pdf"))) == 1
+
+
+async def test_a_database_that_fails_for_one_destination_ends_nothing_that_is_on_its_way_to_another(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    house.sink.misbehave(SinkFault("PUT", Trouble.SLOW_BODY, pause_s=0.05))
+    await house.scan(2)
+    await house.sink.until(lambda sink: any(r.method == "PUT" and r.bytes_received for r in sink.requests), 30.0)
+    store, failures = house.daemon.services.store, []
+    get, planned = store.destinations.get, store.deliveries.due
+
+    async def failing(which: Any) -> Any:
+        if not failures:
+            failures.append(which)
+            raise OSError("the disk does not answer")
+        return await get(which)
+
+    async def failing_too(*args: Any) -> Any:
+        if len(failures) == 1:
+            failures.append("due")
+            raise OSError("the disk does not answer")
+        return await planned(*args)
+
+    monkeypatch.setattr(store.destinations, "get", failing)
+    monkeypatch.setattr(store.deliveries, "due", failing_too)
+    await house.add_folder()
+    await house.scan(1)
+    await house.delivered(3)
+    assert len(failures) == 2
+    assert len([r for r in house.sink.requests if r.method == "PUT"]) == 2, "neither document was sent twice"
+
+
+async def test_a_delivery_goes_on_when_its_session_ends_and_another_one_holds_the_gate(house: Any) -> None:
+    await house.register()
+    await house.enable()
+    await house.add_webdav()
+    first = house.token
+    await house.sign_in()
+    house.sink.misbehave(SinkFault("PUT", Trouble.SLOW_BODY, pause_s=0.05))
+    await house.scan(2)
+    await house.sink.until(lambda sink: any(r.method == "PUT" and r.bytes_received for r in sink.requests), 30.0)
+    assert (await house.raw("DELETE", "/session?everywhere=0", token=house.token))[0] == 204
+    house.token = first
+    await house.delivered(1)
+    assert len([r for r in house.sink.requests if r.method == "PUT"]) == 1
 
 
 async def test_a_database_that_fails_at_the_receipt_makes_no_second_document(

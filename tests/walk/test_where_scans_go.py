@@ -96,6 +96,56 @@ async def test_a_removed_destination_leaves_its_rule_which_holds(house: House) -
     assert there(house, "b") == [], "no other rule takes what a broken one is for"
 
 
+async def test_what_a_removed_destination_did_not_get_goes_to_the_one_that_takes_its_place(house: House) -> None:
+    await two_factor(house)
+    cloud = await house.add_webdav()
+    house.sink.misbehave(Fault("PROPFIND", Trouble.STATUS, status=401, times=100))
+    await house.scan(1)
+
+    async def failed() -> Any:
+        [scan] = await house.scans()
+        return [d["state"] for d in scan["deliveries"]] == ["failed"]
+
+    await house.until("the wrong password", failed)
+    house.sink.faults.clear()
+    await house.call("DELETE", f"/destinations/{cloud}")
+    scan = await reason(house, "no destination")
+    assert scan["held"]
+    await house.add_webdav()
+
+    async def arrived() -> Any:
+        [scan] = await house.scans()
+        return sorted(d["state"] for d in scan["deliveries"]) == ["delivered", "discarded"]
+
+    await house.until("the delivery", arrived)
+    assert len([name for name in house.sink.files() if name.endswith(".pdf")]) == 1
+
+
+async def test_a_changed_password_is_entered_at_the_destination_and_what_failed_goes_out(house: House) -> None:
+    await two_factor(house)
+    real, house.sink.password = house.sink.password, "the one of before"
+    cloud = await house.add_webdav()
+    await house.scan(1)
+
+    async def failed() -> Any:
+        [scan] = await house.scans()
+        return [d["state"] for d in scan["deliveries"]] == ["failed"]
+
+    await house.until("the wrong password", failed)
+    [present] = (await house.call("GET", "/destinations"))["items"]
+    body = {"label": "Cloud", "config": present["config"], "secrets": {"password": real}}
+    elsewhere = {"config": present["config"] | {"username": "eve"}, "secrets": {}}
+    status, said = await house.raw("PUT", f"/destinations/{cloud}", body | elsewhere)
+    assert (status, said["type"]) == (422, "/problems/destination_unusable"), "a secret is sent to no other place"
+    assert (await house.raw("PUT", f"/destinations/{'0' * 32}", body))[0] == 404
+    await house.call("PUT", f"/destinations/{cloud}", body)
+    await house.delivered(1)
+    changed = await house.call("PUT", f"/destinations/{cloud}", body | {"label": "The  cloud", "secrets": {}})
+    assert changed["label"] == "The cloud"
+    await house.call("POST", f"/destinations/{cloud}/test")
+    assert real not in str(await house.call("GET", "/destinations"))
+
+
 async def test_a_delivered_scan_is_sent_again_there_and_elsewhere(house: House) -> None:
     await two_factor(house)
     a, b = await folder(house, "a", everything=True), await folder(house, "b")

@@ -7,6 +7,7 @@ import gateway.web
 from gateway.core.model import DeliveryState, UnitState
 from gateway.web import texts
 from gateway.work import recovery
+from gateway.work.standing import Check
 
 WEB = Path(gateway.web.__file__).parent
 TEMPLATES = {path.name: path.read_text("utf-8") for path in sorted((WEB / "templates").glob("*.html"))}
@@ -65,6 +66,7 @@ def test_every_notice_is_given_by_some_page() -> None:
 
 
 def test_every_state_has_its_word() -> None:
+    assert set(texts.CHECKS) == set(Check)
     assert set(texts.UNIT_STATES) == {state.value for state in UnitState}
     assert set(texts.DELIVERY_STATES) == {state.value for state in DeliveryState}
     signs = re.search(r"set signs = \{(.*?)\}", TEMPLATES["_scans.html"])

@@ -8,9 +8,10 @@ from msgspec import Struct
 from gateway.core.model import Destination, PageFile, Receipt
 from gateway.web.api.bodies import Time
 from gateway.web.api.settings import Abilities, ScanSettings
-from gateway.work.catalogue import DeliveryView, ScanView
+from gateway.work.catalogue import ScanView
 from gateway.work.claim import Claim
 from gateway.work.sights import Found
+from gateway.work.standing import DeliveryView
 from gateway.work.units import UnitView, WayView
 
 

@@ -144,6 +144,14 @@ class Rename(Struct, forbid_unknown_fields=True):
     label: str
 
 
+class ChangedDestination(Struct, forbid_unknown_fields=True):
+    """A destination written anew; secrets that are left out stay only if nothing else but the name changes."""
+
+    label: str
+    config: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
 class NewDestination(Struct, forbid_unknown_fields=True):
     """A destination; which fields and secrets its kind has, the pages show.
 

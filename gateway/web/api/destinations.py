@@ -32,6 +32,20 @@ async def add(request: web.Request) -> web.Response:
     return problems.response(made) if isinstance(made, Denied) else reply(answers.destination(made), 201)
 
 
+async def change(request: web.Request) -> web.Response:
+    """Write a destination anew; what failed there is tried again."""
+    body = await read(request, asks.ChangedDestination)
+    changed = await context.services(request).catalogue.change_destination(
+        context.visitor(request).account.id,
+        DestinationId(request.match_info["id"]),
+        body.label,
+        body.config,
+        body.secrets,
+        peer=context.peer(request),
+    )
+    return problems.response(changed) if isinstance(changed, Denied) else reply(answers.destination(changed))
+
+
 async def test(request: web.Request) -> web.Response:
     """Test a destination; no byte of any scan is sent."""
     account = context.visitor(request).account.id

@@ -19,6 +19,16 @@ DELIVERY: tuple[Route, ...] = (
         denies=("unusable", "destination_unusable", "too_many_destinations"),
         once=True,
     ),
+    api(
+        "PUT",
+        "/destinations/{id}",
+        destinations.change,
+        VERIFIED,
+        body=asks.ChangedDestination,
+        answer=answers.DestinationAnswer,
+        fresh=True,
+        denies=("not_found", "unusable", "destination_unusable"),
+    ),
     api("DELETE", "/destinations/{id}", destinations.remove, VERIFIED, status=204, fresh=True, denies=("not_found",)),
     api(
         "POST",

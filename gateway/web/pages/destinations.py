@@ -1,10 +1,12 @@
-"""Where documents go: list, add, test, remove. The forms come from the kinds' own fields."""
+"""Where documents go: list, add, change, test, remove. The forms come from the kinds' own fields."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from gateway.core.model import DestinationId, Level
+from gateway.core.model import Destination, DestinationId, Level
 from gateway.destinations.kinds import Kind
 from gateway.destinations.registry import KINDS
 from gateway.web import context, problems, render
@@ -51,9 +53,7 @@ async def add(request: web.Request) -> web.Response:
     if kind is None:
         return problems.render_for(request, NOT_FOUND)
     form = await posted(request)
-    values = {
-        secret: {f.name: form.get(f.name, "") for f in kind.fields if f.secret is secret} for secret in (False, True)
-    }
+    values = _entered(form, kind)
     made = await context.services(request).catalogue.add_destination(
         context.visitor(request).account.id,
         name,
@@ -69,6 +69,49 @@ async def add(request: web.Request) -> web.Response:
     return context.see("/destinations?done=destination_added")
 
 
+def _entered(form: Mapping[str, str], kind: Kind) -> dict[bool, dict[str, str]]:
+    """Return what was entered: the secrets under True."""
+    return {
+        secret: {f.name: form.get(f.name, "") for f in kind.fields if f.secret is secret} for secret in (False, True)
+    }
+
+
+async def show_change(request: web.Request) -> web.Response:
+    """Show a destination's form as it was filled in, without its secrets."""
+    row = await _row(request)
+    if row is None:
+        return problems.render_for(request, NOT_FOUND)
+    return _change_form(request, row, row.config | {"label": row.label})
+
+
+def _change_form(
+    request: web.Request, row: Destination, given: dict[str, str], denied: Denied | None = None
+) -> web.Response:
+    kind = KINDS[row.kind]
+    fields = [replace(f, required=False) if f.secret else f for f in kind.fields]
+    return render.page(request, "destination_change.html", denied=denied, row=row, fields=fields, given=given)
+
+
+async def change(request: web.Request) -> web.Response:
+    """Save a destination anew; a refused form comes back with what was entered, without its secrets."""
+    row = await _row(request)
+    if row is None:
+        return problems.render_for(request, NOT_FOUND)
+    form = await posted(request)
+    values, label = _entered(form, KINDS[row.kind]), form.get("label", "")
+    changed = await context.services(request).catalogue.change_destination(
+        row.account, row.id, label, values[False], values[True], peer=context.peer(request)
+    )
+    if isinstance(changed, Denied):
+        return _change_form(request, row, values[False] | {"label": label}, changed)
+    return context.see("/destinations?done=destination_changed")
+
+
+async def _row(request: web.Request) -> Destination | None:
+    rows = await context.services(request).catalogue.destinations(context.visitor(request).account.id)
+    return next((row for row in rows if row.id == request.match_info["id"]), None)
+
+
 async def test(request: web.Request) -> web.Response:
     """Test a destination and say what came of it."""
     account, destination = context.visitor(request).account.id, DestinationId(request.match_info["id"])
@@ -78,8 +121,7 @@ async def test(request: web.Request) -> web.Response:
 
 async def ask_remove(request: web.Request) -> web.Response:
     """Ask before removing."""
-    rows = await context.services(request).catalogue.destinations(context.visitor(request).account.id)
-    row = next((r for r in rows if r.id == request.match_info["id"]), None)
+    row = await _row(request)
     if row is None:
         return problems.render_for(request, NOT_FOUND)
     return render.page(request, "destination_remove.html", row=row)

@@ -12,6 +12,7 @@ from gateway.web.origins import posted
 from gateway.work.outcomes import NOT_FOUND, Denied
 from gateway.work.routing import Draft
 
+_TIMES = ("from_time", "to_time")
 _BAD_TIME = Denied("unusable", "A time is written as 07:30.", 422)
 
 
@@ -21,13 +22,12 @@ async def show_form(request: web.Request) -> web.Response:
 
 
 async def add(request: web.Request) -> web.Response:
-    """Add a rule."""
-    draft = _draft(await posted(request))
-    if isinstance(draft, Denied):
-        return await _form(request, "/rules/add", Draft(When(), (), Filing()), draft)
+    """Add a rule; a refused form comes back with what was entered."""
+    form = await posted(request)
+    draft = _draft(form)
     account, routing = context.visitor(request).account.id, context.services(request).routing
-    made = await routing.add(account, draft, peer=context.peer(request))
-    return await _form(request, "/rules/add", draft, made) if isinstance(made, Denied) else _saved()
+    made = _bad_time(form) or await routing.add(account, draft, peer=context.peer(request))
+    return await _form(request, "/rules/add", draft, made, times=form) if isinstance(made, Denied) else _saved()
 
 
 async def show(request: web.Request) -> web.Response:
@@ -39,17 +39,15 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """Write a rule anew."""
-    rule, draft = await _rule(request), _draft(await posted(request))
+    """Write a rule anew; a refused form comes back with what was entered."""
+    rule, form = await _rule(request), await posted(request)
     if rule is None:
         return problems.render_for(request, NOT_FOUND)
-    kept = Draft(rule.when, rule.destinations, rule.filing)
-    if isinstance(draft, Denied):
-        return await _form(request, f"/rules/{rule.id}", kept, draft, rule=rule)
+    draft = _draft(form)
     account, routing = context.visitor(request).account.id, context.services(request).routing
-    made = await routing.change(account, rule.id, draft, peer=context.peer(request))
+    made = _bad_time(form) or await routing.change(account, rule.id, draft, peer=context.peer(request))
     if isinstance(made, Denied):
-        return await _form(request, f"/rules/{rule.id}", draft, made, rule=rule)
+        return await _form(request, f"/rules/{rule.id}", draft, made, rule=rule, times=form)
     return _saved()
 
 
@@ -92,8 +90,14 @@ async def _rule(request: web.Request) -> Rule | None:
 
 
 async def _form(
-    request: web.Request, action: str, draft: Draft, denied: Denied | None = None, rule: Rule | None = None
+    request: web.Request,
+    action: str,
+    draft: Draft,
+    denied: Denied | None = None,
+    rule: Rule | None = None,
+    times: dict[str, str] | None = None,
 ) -> web.Response:
+    """Show a rule's form; `times`: the two as they were entered, where they are not the draft's."""
     rooms, account = context.services(request), context.visitor(request).account.id
     units = [row.unit for row in await rooms.units.of(account)]
     values: dict[str, Any] = {
@@ -105,24 +109,33 @@ async def _form(
         "destinations": await rooms.catalogue.destinations(account),
         "colours": {str(colour): texts.SCAN_CHOICES["colour"][colour] for colour in Colour},
         "weekdays": texts.WEEKDAYS,
-        "from_time": _clock(draft.when.from_minute) if draft.when.from_minute != draft.when.to_minute else "",
-        "to_time": _clock(draft.when.to_minute) if draft.when.from_minute != draft.when.to_minute else "",
     }
+    times = _times(draft.when) if times is None else times
+    values |= {name: times.get(name, "") for name in _TIMES}
     return render.page(request, "rule.html", denied=denied, **values)
 
 
-def _draft(form: dict[str, str]) -> Draft | Denied:
-    minutes = [_minute(form.get(name, "")) for name in ("from_time", "to_time")]
+def _times(when: When) -> dict[str, str]:
+    if when.from_minute == when.to_minute:
+        return {}
+    return dict(zip(_TIMES, map(_clock, (when.from_minute, when.to_minute)), strict=True))
+
+
+def _bad_time(form: dict[str, str]) -> Denied | None:
+    return _BAD_TIME if None in [_minute(form.get(name, "")) for name in _TIMES] else None
+
+
+def _draft(form: dict[str, str]) -> Draft:
+    """Return what a form says; a time that is none counts as midnight."""
+    from_minute, to_minute = [_minute(form.get(name, "")) or 0 for name in _TIMES]
     days = [day for day in _chosen(form, "weekday") if day.isdecimal() and day.isascii() and len(day) == 1]
-    if minutes[0] is None or minutes[1] is None:
-        return _BAD_TIME
     return Draft(
         When(
             frozenset(UnitId(unit) for unit in _chosen(form, "unit")),
             frozenset(_chosen(form, "colour")),
             frozenset(int(day) for day in days),
-            minutes[0],
-            minutes[1],
+            from_minute,
+            to_minute,
         ),
         tuple(DestinationId(destination) for destination in _chosen(form, "destination")),
         Filing(

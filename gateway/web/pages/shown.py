@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.core.model import DeliveryState, ScanId, ScanState, TwoFactor
 from gateway.core.notice import Kind
 from gateway.web import context, texts
+from gateway.web.api import queries
 from gateway.work.catalogue import ScanView
 from gateway.work.notices import TITLES
 from gateway.work.outcomes import Denied
@@ -23,15 +24,19 @@ _OUTCOMES: tuple[tuple[frozenset[DeliveryState], str], ...] = (
     (frozenset({D.DISCARDED}), "discarded"),
 )
 
-_IN_THE_BANNER = (Kind.HELD, Kind.OPEN_THE_PAGE_ONCE)
+_IN_THE_BANNER = (Kind.HELD, Kind.TWO_FACTOR_OFF, Kind.NOT_ACTIVE, Kind.OPEN_THE_PAGE_ONCE)
+SCAN_ROWS = 50  # of scans at once, as programs get them
+
+_WORDS = {"outcomes": texts.SCAN_OUTCOMES, "delivery_states": texts.DELIVERY_STATES, "checks": texts.CHECKS}
 
 
 @dataclass(frozen=True, slots=True)
 class ScanShown:
-    """A scan with its outcome, a key of texts.SCAN_OUTCOMES."""
+    """A scan with its outcome, a key of texts.SCAN_OUTCOMES, and the word for it."""
 
     view: ScanView
     outcome: str
+    word: str
 
 
 def outcome(view: ScanView) -> str:
@@ -46,6 +51,12 @@ def outcome(view: ScanView) -> str:
     return next((word for some, word in _OUTCOMES if states & some), "sending")
 
 
+def _row(view: ScanView) -> ScanShown:
+    one = outcome(view)
+    asks = one == "uncertain" and any(d.left_to_owner for d in view.deliveries)
+    return ScanShown(view, one, texts.text("delivery.undecided") if asks else texts.SCAN_OUTCOMES[one])
+
+
 async def units(request: web.Request) -> dict[str, Any]:
     """Return what the list of units shows."""
     units, account = context.services(request).units, context.visitor(request).account.id
@@ -53,13 +64,18 @@ async def units(request: web.Request) -> dict[str, Any]:
 
 
 async def scans(request: web.Request) -> dict[str, Any]:
-    """Return what the list of scans shows."""
+    """Return what the list of scans shows: the newest, or those behind the mark `before`, and the mark for more."""
     rooms, visitor = context.services(request), context.visitor(request)
+    before = queries.before(request)
+    at, tie = (before.at, before.tie) if before else (None, "")
+    found = await rooms.catalogue.scans(visitor.account.id, limit=SCAN_ROWS + 1, before=at, tie=tie)
+    views, last = queries.page(found, SCAN_ROWS)
     return await room(request) | {
-        "scans": [ScanShown(view, outcome(view)) for view in await rooms.catalogue.scans(visitor.account.id)],
+        "scans": [_row(view) for view in views],
+        "before": str(before or ""),
+        "older": str(queries.Mark(last.scan.started_at, last.scan.id)) if last else "",
         "opens": rooms.reading.opens(visitor.session),
-        "outcomes": texts.SCAN_OUTCOMES,
-        "delivery_states": texts.DELIVERY_STATES,
+        **_WORDS,
     }
 
 
@@ -72,21 +88,24 @@ async def scan(request: web.Request) -> dict[str, Any] | None:
     if view is None or isinstance(pages, Denied):
         return None
     return {
-        "row": ScanShown(view, outcome(view)),
+        "row": _row(view),
         "destinations": await rooms.catalogue.destinations(visitor.account.id),
         "pages": pages,
         "opens": rooms.reading.opens(visitor.session),
         "sides": texts.SIDES,
-        "outcomes": texts.SCAN_OUTCOMES,
-        "delivery_states": texts.DELIVERY_STATES,
+        **_WORDS,
     }
 
 
 async def notices(request: web.Request) -> dict[str, Any]:
     """Return what the account is told, but for what the banner says already; `lasting`: something is amiss now."""
-    told = await context.services(request).notices.of(context.visitor(request).account.id)
-    rows = [row for row in told if row.kind not in _IN_THE_BANNER]
-    return {"notices": rows, "titles": TITLES, "lasting": any(row.kind is not Kind.SECURITY for row in rows)}
+    room, account = context.services(request).notices, context.visitor(request).account.id
+    rows = [row for row in await room.of(account) if row.kind not in _IN_THE_BANNER]
+    return {
+        "notices": [(row, await room.scan(row)) for row in rows],
+        "titles": TITLES,
+        "lasting": any(row.kind is not Kind.SECURITY for row in rows),
+    }
 
 
 async def room(request: web.Request) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from gateway.web.texts import account, papers, scanners
 from gateway.web.texts.account import ACTIONS, AUDIT_OUTCOMES, FACTORS, LEVELS
-from gateway.web.texts.papers import DELIVERY_STATES, SCAN_OUTCOMES, SIDES, WEEKDAYS
+from gateway.web.texts.papers import CHECKS, DELIVERY_STATES, SCAN_OUTCOMES, SIDES, WEEKDAYS
 from gateway.web.texts.scanners import SCAN_CHOICES, UNIT_STATES, VIAS
 
 __all__ = [
     "ACTIONS",
     "AUDIT_OUTCOMES",
+    "CHECKS",
     "DELIVERY_STATES",
     "FACTORS",
     "LEVELS",
@@ -154,6 +155,7 @@ NOTICES: dict[str, str] = {
     "trusted": "The scanner is used again.",
     "parted": "This way to the scanner was removed.",
     "destination_added": "The destination was saved. Test it to be sure.",
+    "destination_changed": "The destination was saved. Test it to be sure; what failed there is tried again.",
     "destination_removed": "The destination was removed.",
     "destination_works": "The test passed: the destination can be reached and written to.",
     "finished": "The scan is finished as it is.",

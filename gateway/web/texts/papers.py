@@ -13,6 +13,9 @@ TEXTS: dict[str, str] = {
     "scans.title": "Scans",
     "scans.none": "No scans yet",
     "scans.none.help": "Put paper into your scanner and press its Scan button.",
+    "scans.none.older": "No older scans.",
+    "scans.older": "Older",
+    "scans.newest": "Newest",
     "scans.incomplete": "incomplete",
     "scans.finish": "Finish as it is",
     "scans.retry": "Try again",
@@ -29,6 +32,13 @@ TEXTS: dict[str, str] = {
     "destinations.locked": "Destinations can be changed once two-factor authentication is on.",
     "destinations.add": "Add a destination",
     "destinations.test": "Test",
+    "destinations.change": "Change",
+    "destinations.change.title": "Change “{label}”",
+    "destinations.change.help": "What the destination refused before is tried again.",
+    "destinations.change.secrets": (
+        "Secrets that you leave empty stay as they are. If anything but the name changes, enter them again: they are "
+        "never sent to another server."
+    ),
     "destinations.remove": "Remove",
     "destinations.remove.title": "Remove “{label}”?",
     "destinations.remove.help": "Scans not delivered there yet will not go there. Nothing is deleted there.",
@@ -79,7 +89,9 @@ TEXTS: dict[str, str] = {
     "rule.remove.help": "What it has sent on its way goes on. Other scans go by the next rule that fits.",
     "delivery.confirm": "It has arrived",
     "delivery.discard": "Do not send it",
-    "delivery.uncertain": "The answer was lost, and the destination cannot be asked. Look there, then say what is so.",
+    "delivery.undecided": "Uncertain",
+    "delivery.next_try": "The next try is at",
+    "delivery.next_look": "The next look is at",
     "scan.send": "Send it to",
     "scan.send.submit": "Send",
     "scan.erased": "Its time here is over",
@@ -117,6 +129,14 @@ SCAN_OUTCOMES: dict[str, str] = {
     "delivered": "Delivered",
     "discarded": "Not sent",
     "erased": "Delivered",
+}
+
+# What is said of an uncertain delivery, by gateway.work.standing.Check.
+CHECKS: dict[str, str] = {
+    "due": "Whether the document arrived is being checked.",
+    "held": "Whether the document arrived is checked once forwarding is open.",
+    "silent": "Asking whether the document arrived brought no answer so far. Wait, or look there and say what is so.",
+    "unknowable": "The answer was lost, and the destination cannot be asked. Look there, then say what is so.",
 }
 
 DELIVERY_STATES: dict[str, str] = {

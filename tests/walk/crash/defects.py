@@ -24,9 +24,8 @@ def _visible_too_early() -> None:
         return True
 
     def published(self: Draft) -> Proof:
-        proof = publish(self)
         self._temporary = ".none"
-        return proof
+        return publish(self)
 
     folder_files.temporary = lambda name, key, ending: name
     folder_files._linked = linked

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from gateway import app
 from gateway.clock import SystemClock
+from gateway.core.delivery import CANNOT_SAY
 from gateway.core.model import Delivery, DeliveryState, Instant, ScanState
 from gateway.settings import Destinations, Network, Paths, Settings, Web
 from tests.walk.crash import defects
 from tests.walk.crash.diary import Pen
 from tests.walk.crash.instants import ACKNOWLEDGING, Edge, Reaper
 from tests.walk.crash.orders import Life, Order
+from tests.walk.crash.sinks import TAKEN
 from tests.walk.crash.unit import Feeder
 
 LOOK_S = 0.01
@@ -116,6 +118,9 @@ class _Living:
         while not await self._quiet(daemon, lambda _: False):
             for scan in await daemon.services.store.scans.in_state(ScanState.PAUSED):
                 await daemon.services.catalogue.finish_scan(scan.account, scan.id)
+            for delivery in await daemon.services.store.deliveries.in_state(DeliveryState.UNCERTAIN):
+                if delivery.reason == CANNOT_SAY:
+                    await self._decide(daemon, delivery)
             if await self._quiet(daemon, lambda d: d.next_try_at > self._clock.now().utc):
                 due = await daemon.services.store.deliveries.next_try(self._clock.now().utc)
                 if due is not None:
@@ -124,6 +129,14 @@ class _Living:
                     daemon.services.hub.anything.set()
             await asyncio.sleep(LOOK_S)
         await daemon.services.store.audit.verify()
+
+    async def _decide(self, daemon: app.App, delivery: Delivery) -> None:
+        """Say whether a document arrived that the destination cannot tell of: its owner looks where it was taken."""
+        there = (Path(self._order.folder) / TAKEN / delivery.name).exists()
+        self._pen.tell("decided", "there" if there else "not there")
+        ledger = daemon.services.ledger
+        decide = ledger.confirm if there else ledger.retry
+        await decide(delivery.account, delivery.id, peer="")
 
     def _expect_progress(self) -> None:
         """Give up on deliveries that stay undecided however often they are tried."""

@@ -30,11 +30,11 @@ _AT_REST = Instant(Edge.AFTER, "everything")  # comes by no such instant
 LEADS: dict[str, Instant] = {
     "adopting a page": Instant(Edge.AFTER, "keeping a page"),
     "reconciling the folder": _PUBLISHED,
-    "removing the folder's temporary file": Instant(Edge.BEFORE, "publishing the folder's file"),
+    "removing the folder's temporary file": _PUBLISHED,
     "reading the folder's file": _PUBLISHED,
     "reconciling WebDAV": _MOVED,
     "GET": _MOVED,
-    "DELETE": Instant(Edge.BEFORE, "MOVE"),
+    "DELETE": _MOVED,
     step_name("scan", S.RECEIVING, S.PAUSED): _ACKNOWLEDGED,
     step_name("scan", S.PAUSED, S.RECEIVING): _ACKNOWLEDGED,
     step_name("scan", S.PAUSED, S.INCOMPLETE): _JAMMED,

@@ -63,6 +63,8 @@ class Run:
                 self.tally.power_cuts += 1
                 disk = Disk.of([folder / name for name in DURABLE])
             oracle.after_a_kill(folder, self.template.sinks)
+            for sink in self.template.sinks.kinds.values():
+                sink.consume(folder)
         diary = Diary.read(folder / "diary")
         verdict = oracle.at_the_end(folder, self.template.sinks, diary)
         self.tally.read(diary)

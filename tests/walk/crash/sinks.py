@@ -10,6 +10,8 @@ from yarl import URL
 from simulator.sinks import S3Sink, s3_sink, webdav_sink
 from tests.destinations import sftp_peers
 
+TAKEN = "taken"
+
 
 def _lies_there(folder: Path) -> None:
     """Fetch nothing."""
@@ -19,7 +21,8 @@ def _lies_there(folder: Path) -> None:
 class SinkKind:
     """One row. `below`: its folder in that of the chain; `config`: what its owner enters, of the chain's folder.
 
-    `fetch` brings what the sink has into its folder, what nobody would see there under names that begin with a dot.
+    `fetch` brings what the sink has into its folder, what nobody would see there under names that begin with a dot;
+    `taken` is where somebody takes what arrives, "" if nobody does.
     """
 
     label: str
@@ -27,11 +30,19 @@ class SinkKind:
     config: Callable[[Path], dict[str, str]]
     secrets: Mapping[str, str]
     fetch: Callable[[Path], None] = _lies_there
+    taken: str = ""
 
     def visible(self, folder: Path) -> list[Path]:
-        """Return the documents that anybody would see there."""
+        """Return the documents that anybody would see there, or took away from there."""
         self.fetch(folder)
-        return sorted(p for p in (folder / self.below).iterdir() if not p.name.startswith("."))
+        places = [folder / below for below in (self.below, self.taken) if below]
+        return sorted(p for place in places for p in place.iterdir() if not p.name.startswith("."))
+
+    def consume(self, folder: Path) -> None:
+        """Take away what is there, if there is somebody who does."""
+        if self.taken:
+            for document in (folder / self.below).glob("[!.]*"):
+                document.rename(folder / self.taken / document.name)
 
     def hidden(self, folder: Path) -> list[str]:
         """Return what is there beside them."""
@@ -60,6 +71,15 @@ async def near(folder: Path) -> AsyncIterator[Sinks]:
             "webdav": SinkKind("Cloud", "cloud", address, {"password": dav.password}),
         }
         yield Sinks(kinds, (_port(dav.url),))
+
+
+@asynccontextmanager
+async def consumed(folder: Path) -> AsyncIterator[Sinks]:
+    """Give a folder to the houses in a folder, from which somebody takes what arrives, after each life."""
+    yield Sinks(
+        {"folder": SinkKind("Archive", "archive", lambda chain: {"path": str(chain / "archive")}, {}, taken=TAKEN)},
+        (),
+    )
 
 
 @asynccontextmanager

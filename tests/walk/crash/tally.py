@@ -25,6 +25,7 @@ class Tally:
     uncertain: int = 0
     found: int = 0
     absent: int = 0
+    decided: int = 0
     seconds: float = 0.0
 
     @property
@@ -49,6 +50,7 @@ class Tally:
         self.uncertain += len(diary.all("committing -> uncertain"))
         self.found += len(diary.all("uncertain -> delivered"))
         self.absent += len(diary.all("uncertain -> waiting"))
+        self.decided += len(diary.all("decided"))
 
     def lines(self) -> list[str]:
         """Return what is to be printed."""
@@ -59,6 +61,7 @@ class Tally:
             f"{self.kills[OUTSIDE]} at any time; beside them {self.kills[AT_REST]} at rest; {self.seconds:.0f} s",
             f"  {self.sent} pages sent, {self.acknowledged} acknowledged and kept; {self.scans} scans, "
             f"{self.documents} documents in the sinks, none twice, none partial",
+            *([f"  {self.decided} times the owner had to say whether a document arrived"] if self.decided else []),
             f"  {self.uncertain} times a delivery became uncertain: {self.found} were found, {self.absent} were absent "
             "and sent again; of the rest another kill came before the word of it; none is uncertain any more",
             *(f"  {count:5} {name}" for name, count in sorted(self.kills.items())),

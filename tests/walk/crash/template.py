@@ -45,7 +45,8 @@ async def make(folder: Path, sinks: Sinks) -> Template:
     """Set a house up in a folder, which must lie in that of the sinks."""
     folder.mkdir()
     for sink in sinks.kinds.values():
-        (folder / sink.below).mkdir()
+        for below in filter(None, (sink.below, sink.taken)):
+            (folder / below).mkdir()
     feeder = Feeder(lambda what, sheet: None)
     clock = Shifted()
     house_settings = settings(folder, sinks.ports)

@@ -8,7 +8,7 @@ import pytest
 from tests.walk.crash import campaign
 from tests.walk.crash.nursery import zygote
 from tests.walk.crash.run import ChainFailed, Run
-from tests.walk.crash.sinks import far
+from tests.walk.crash.sinks import consumed, far
 from tests.walk.crash.tally import Tally
 
 KILLS = int(os.environ.get("CRASH_KILLS", "2000"))
@@ -34,6 +34,16 @@ async def test_every_acknowledged_page_arrives_once_in_sinks_far_away(tally: Cal
     async with campaign.ground(far) as template:
         await campaign.run(
             lambda nursery: Run(nursery, template, seen, stretch=STRETCH), zygote, lambda t: t.killed >= FAR_KILLS
+        )
+    assert seen.killed >= FAR_KILLS
+
+
+@pytest.mark.timeout(1800)  # an eighth of a second each
+async def test_what_somebody_takes_away_from_the_folder_comes_once_too(tally: Callable[[str], Tally]) -> None:
+    seen = tally("kill -9, a folder that is emptied")
+    async with campaign.ground(consumed) as template:
+        await campaign.run(
+            lambda nursery: Run(nursery, template, seen), zygote, lambda t: t.killed >= FAR_KILLS and t.decided > 0
         )
     assert seen.killed >= FAR_KILLS
 
