@@ -4,11 +4,9 @@ Nothing that looks like an encoded word (RFC 2047, section 2) goes out as it is:
 that writes it, would decode it, and line breaks in it would begin headers that are not ours.
 """
 
-from base64 import b64encode
-from collections.abc import Callable
+from email.header import Header
 from urllib.parse import quote
 
-_WORD_BYTES = 39  # of UTF-8: 64 characters as a word, so that "Subject: " fits before it in 76 (RFC 2047, section 2)
 _SECTION_CHARACTERS = 50  # of a parameter's value: with its name and number far below the 78 of a line
 _IN_QUOTES = frozenset('"\\')  # what a quoted string would need another sign for
 
@@ -24,29 +22,19 @@ def is_plain(line: str) -> bool:
 
 
 def encoded_words(line: str) -> list[str]:
-    """Return a line as encoded words; between two of them a reader drops the space, or the fold (section 6.2)."""
-    pieces = _pieces(line, _WORD_BYTES, lambda c: len(c.encode()))
-    return [f"=?UTF-8?B?{b64encode(piece.encode()).decode('ascii')}?=" for piece in pieces]
+    """Return a line as encoded words; between two of them a reader drops the space, or the fold (RFC 2047, 6.2)."""
+    return Header(line, "utf-8", header_name="Subject").encode().split()
 
 
 def parameter(name: str, value: str) -> list[str]:
     """Return a parameter of a MIME header, in as many sections as its length needs (RFC 2231, sections 3 and 4)."""
     if is_plain(value) and len(value) <= _SECTION_CHARACTERS and _IN_QUOTES.isdisjoint(value):
         return [f'{name}="{value}"']
-    pieces = _pieces(value, _SECTION_CHARACTERS, lambda c: len(quote(c, safe="")))
-    sections = [f"utf-8''{quote(pieces[0], safe='')}", *(quote(piece, safe="") for piece in pieces[1:])]
+    sections = ["utf-8''"]
+    for character in (quote(c, safe="") for c in value):
+        if len(sections[-1]) + len(character) > _SECTION_CHARACTERS:
+            sections.append("")
+        sections[-1] += character
     if len(sections) == 1:
         return [f"{name}*={sections[0]}"]
     return [f"{name}*{number}*={section}" for number, section in enumerate(sections)]
-
-
-def _pieces(text: str, limit: int, size: Callable[[str], int]) -> list[str]:
-    """Cut a text between characters."""
-    pieces, room = [""], limit
-    for character in text:
-        room -= size(character)
-        if room < 0:
-            pieces.append("")
-            room = limit - size(character)
-        pieces[-1] += character
-    return pieces
