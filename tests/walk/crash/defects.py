@@ -29,6 +29,7 @@ def _visible_too_early() -> None:
 
     folder_files.temporary = lambda name, key, ending: name
     folder_files._linked = linked
+    folder_files.Folder.remove_temporary = lambda self, parcel: None
     Draft.publish = published
 
 
