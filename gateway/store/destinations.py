@@ -56,19 +56,20 @@ class Destinations:
                 await put(connection, rule)
             await append(connection, audit)
 
-    async def change(self, destination: Destination, sealed_secrets: bytes, audit: AuditEntry) -> None:
-        """Write a destination anew; what it refused for good is tried again."""
+    async def change(self, destination: Destination, sealed_secrets: bytes, audit: AuditEntry) -> bool:
+        """Write a destination anew; what it refused for good is tried again. False if it is gone."""
         async with self._engine.begin() as connection:
             changed = {"label": destination.label, "config": destination.config, "secrets": sealed_secrets}
             present = destinations.c.id == destination.id, destinations.c.removed_at.is_(None)
             if (await connection.execute(update(destinations).where(*present).values(changed))).rowcount != 1:
-                return
+                return False
             await connection.execute(
                 update(deliveries)
                 .where(deliveries.c.destination == destination.id, deliveries.c.state == DeliveryState.FAILED)
                 .values(state=step(DeliveryState.FAILED, Event.RETRY), reason="", attempts=0, next_try_at=audit.at)
             )
             await append(connection, audit)
+        return True
 
     async def _select(self, where: Any) -> Any:
         query = select(destinations).where(where, destinations.c.removed_at.is_(None))
@@ -92,12 +93,12 @@ class Destinations:
             rows = await connection.execute(select(destinations.c.id, destinations.c.label))
             return {DestinationId(row.id): row.label for row in rows}
 
-    async def secrets(self, destination: DestinationId) -> bytes:
-        """Return a destination's sealed secrets; LookupError if it is gone."""
+    async def with_secrets(self, destination: DestinationId) -> tuple[Destination, bytes]:
+        """Return a destination and the sealed secrets that belong to what it is now; LookupError if it is gone."""
         rows = await self._select(destinations.c.id == destination)
         if not rows:
             raise LookupError(destination)
-        return bytes(rows[0].secrets)
+        return _destination(rows[0]), bytes(rows[0].secrets)
 
     async def remove(self, account: AccountId, destination: DestinationId, audit: AuditEntry) -> None:
         """Remove a destination, also from the rules; what it was not given yet is discarded for it.

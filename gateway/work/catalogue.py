@@ -152,12 +152,13 @@ class Catalogue:
             return NOT_FOUND
         label, given = " ".join(label.split()), _filled(secrets)
         if _filled(config) == _filled(present.config):
-            given = await self._ports.secrets(present) | given
+            given = (await self._ports.with_secrets(present.id))[1] | given
         if (refused := await self._refusal(present.kind, label, config, given)) is not None:
             return refused
         changed = replace(present, label=label, config=config)
         audit = entry(self._clock.now(), account, peer, "destination_changed", reason=f"{present.kind}: {label}")
-        await self._store.destinations.change(changed, self._ports.seal(given, account), audit)
+        if not await self._store.destinations.change(changed, self._ports.seal(given, account), audit):
+            return NOT_FOUND
         for topic in ("account", "scans"):
             self._hub.tell(account, topic)
         return changed

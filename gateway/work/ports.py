@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.core.model import AccountId, Destination
+from gateway.core.model import AccountId, Destination, DestinationId
 from gateway.destinations import registry
 from gateway.destinations.kinds import Surroundings
 from gateway.destinations.port import Port
@@ -20,13 +20,14 @@ class Ports:
 
     async def open(self, destination: Destination) -> Port:
         """Return the destination behind its port; Rejected if its configuration cannot be used (any more)."""
-        return registry.build(destination.kind, destination.config, await self.secrets(destination), self._around)
+        present, secrets = await self.with_secrets(destination.id)
+        return registry.build(present.kind, present.config, secrets, self._around)
 
-    async def secrets(self, destination: Destination) -> dict[str, str]:
-        """Return what opens a destination."""
-        sealed = await self._store.destinations.secrets(destination.id)
-        plain = self._device.unseal(sealed, table="destinations", column="secrets", account=destination.account)
-        return msgspec.json.decode(plain, type=dict[str, str])
+    async def with_secrets(self, destination_id: DestinationId) -> tuple[Destination, dict[str, str]]:
+        """Return a destination as it is now, and what opens it there: one is never used without the other."""
+        present, sealed = await self._store.destinations.with_secrets(destination_id)
+        plain = self._device.unseal(sealed, table="destinations", column="secrets", account=present.account)
+        return present, msgspec.json.decode(plain, type=dict[str, str])
 
     async def check(self, kind: str, config: dict[str, str], secrets: dict[str, str]) -> None:
         """Check what an owner entered, the address included; DestinationError names the field at fault."""
