@@ -195,7 +195,7 @@ async def test_a_deleted_account_can_be_kept_for_fourteen_days_and_then_is_gone(
     house.clock.ahead += timedelta(seconds=40)
 
     async def gone() -> bool:
-        return not list((house.state / "spool").rglob("*.age"))
+        return not list((house.state / "spool").iterdir())
 
     await house.until("the sealed pages to be gone", gone)
     assert column(house, "SELECT state FROM accounts") == [("purged",)]

@@ -45,6 +45,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "TrustWay": {"way": "usb:none", "shown": "somebody else"},
     "ScanSettings": {"resolution_dpi": 200, "colour": "gray", "paper": "a4", "jpeg_quality": 5},
     "NewDestination": {"kind": "folder", "label": "Other", "config": {"path": "/etc"}, "secrets": {}},
+    "ChangedDestination": {"label": "Other", "config": {"path": "/etc"}, "secrets": {}},
     "RuleBody": {"destinations": ["unknown"], "colours": ["gray"], "weekdays": [0], "from_minute": 480, "tags": ["a"]},
     "Place": {"place": 0},
     "SendTo": {"destination": "unknown"},

@@ -89,6 +89,7 @@ def plausible(house: House, row: Any) -> dict[str, Any] | None:
         "NamedWay": {"way": "usb:iX500:1200753"},
         "TrustWay": {"way": "usb:iX500:1200753", "shown": "somebody else"},
         "NewDestination": folder,
+        "ChangedDestination": {"label": "Mine", "config": folder["config"]},
         "RuleBody": {"destinations": list(ids(house))},
         "Place": {"place": 0},
         "NewChannel": {"kind": "ntfy", "config": {"url": "https://ntfy.example.org/papers"}},
