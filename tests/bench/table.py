@@ -18,7 +18,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A figure, the one that must hold, and whether that is so; `met`: None if none is asked, or none was found."""
+    """A figure, the one that must hold, and whether that is so; `met`: None if it was not measured."""
 
     what: str
     found: str

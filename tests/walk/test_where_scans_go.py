@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway.core.model import DestinationId
 from simulator.sinks import Fault, Trouble
 from tests.walk.conftest import House
 
@@ -144,6 +145,12 @@ async def test_a_changed_password_is_entered_at_the_destination_and_what_failed_
     assert changed["label"] == "The cloud"
     await house.call("POST", f"/destinations/{cloud}/test")
     assert real not in str(await house.call("GET", "/destinations"))
+    rooms = house.daemon.services
+    before = await rooms.store.destinations.get(DestinationId(cloud))
+    moved = present["config"] | {"url": f"{house.sink.url}below/"}
+    await house.call("PUT", f"/destinations/{cloud}", body | {"config": moved})
+    port = await rooms.outbox._ports.open(before)
+    assert str(port._url) == moved["url"], "whoever read the row before sends the secret to no place of before"
 
 
 async def test_a_delivered_scan_is_sent_again_there_and_elsewhere(house: House) -> None:
